@@ -1,0 +1,70 @@
+"""Telling everybody who listens that a run has new events. They read them from the store, so a slow one costs nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Listener:
+    """One reader that is woken when a run has events after those it knows. Made on the reader's own event loop."""
+
+    __slots__ = ("_event", "_loop", "seq")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._event = asyncio.Event()
+        self.seq = 0
+
+    def tell(self, seq: int) -> None:
+        """From the engine's loop: there are events up to ``seq``."""
+        self.seq = max(self.seq, seq)
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is self._loop:
+            self._event.set()
+        else:
+            try:
+                self._loop.call_soon_threadsafe(self._event.set)
+            except RuntimeError:  # the reader's loop is closed; so is the reader
+                pass
+
+    async def wait(self, timeout: float | None) -> None:
+        """Return when there is something new, or after ``timeout`` seconds."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._event.wait()
+        except TimeoutError:
+            return
+        self._event.clear()
+
+
+class Bus:
+    """Listeners by run; ``""`` hears of every run."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, list[Listener]] = {}
+
+    @contextmanager
+    def listen(self, run_id: str) -> Iterator[Listener]:
+        """A listener for one run, or with ``""`` for all."""
+        listener = Listener(asyncio.get_running_loop())
+        self._listeners.setdefault(run_id, []).append(listener)
+        try:
+            yield listener
+        finally:
+            listeners = self._listeners.get(run_id, [])
+            listeners.remove(listener)
+            if not listeners:
+                self._listeners.pop(run_id, None)
+
+    def publish(self, run_id: str, seq: int) -> None:
+        """After a commit: the run has events up to ``seq``."""
+        if not self._listeners:
+            return
+        for key in (run_id, ""):
+            for listener in tuple(self._listeners.get(key, ())):
+                listener.tell(seq)

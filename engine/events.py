@@ -1,0 +1,168 @@
+"""What is written down of a run: facts inside, events outside.
+
+A run is the list of its facts. A :class:`Fact` is what ``apply`` folds and a store keeps: its payload is a ``Value``, which
+is encoded once and never copied. An :class:`Event` is the same thing for everybody else: frozen, with plain JSON data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from engine.clock import as_datetime
+from engine.values import INLINE_BYTES, Value
+
+if TYPE_CHECKING:
+    from engine.cells import Cell, Site
+
+RUN_TYPES = (
+    "run.created",
+    "run.started",
+    "run.suspended",
+    "run.resumed",
+    "run.paused",
+    "run.waiting",
+    "run.succeeded",
+    "run.failed",
+    "run.canceled",
+    "run.forked",
+    "run.recovered",
+    "run.cancel_requested",
+    "run.continued",
+    "run.stepped",
+    "run.breakpoints_set",
+    "run.blocked",
+    "run.definition_changed",
+)
+STEP_TYPES = (
+    "step.started",
+    "step.output",
+    "step.suspended",
+    "step.resumed",
+    "step.succeeded",
+    "step.failed",
+    "step.retrying",
+    "step.skipped",
+    "step.canceled",
+    "step.bailed",
+    "step.held",
+    "step.interrupted",
+    "step.late",
+)
+OTHER_TYPES = (
+    "branch.chosen",
+    "loop.checked",
+    "timer.started",
+    "timer.fired",
+    "event.received",
+    "suspension.expired",
+    "state.changed",
+    "log",
+)
+EVENT_TYPES = RUN_TYPES + STEP_TYPES + OTHER_TYPES
+
+PAYLOAD = {
+    "run.started": "input",
+    "run.succeeded": "result",
+    "step.started": "input",
+    "step.succeeded": "output",
+    "step.bailed": "output",
+    "step.late": "output",
+    "step.suspended": "payload",
+    "step.resumed": "answer",
+    "step.output": "value",
+    "event.received": "data",
+    "state.changed": "changes",
+}
+"""The one value of a fact that can be large, by the key under which an event shows it."""
+
+ENDS = frozenset({"run.succeeded", "run.failed", "run.canceled"})
+
+SYNCED = frozenset(
+    {
+        "run.started",
+        "run.succeeded",
+        "run.failed",
+        "run.canceled",
+        "run.cancel_requested",
+        "run.suspended",
+        "step.resumed",
+        "event.received",
+        "run.forked",
+    }
+)
+"""What a person did or was told: synced to disk, so that it survives power loss."""
+
+
+_REFERRING = frozenset({"step.started", "run.succeeded", "step.succeeded"})
+
+
+class Fact:
+    """One thing that happened.
+
+    ``data`` holds small plain JSON, ``value`` the payload. A store may keep a reference instead of a payload that the log
+    has already: ``ref``, then, and no ``value`` (the fold knows it anyway: it is what flows there). ``site`` is where in
+    the tree of cells it happened; it is not stored.
+    """
+
+    __slots__ = ("at", "attempt", "data", "path", "ref", "seq", "site", "type", "value")
+
+    def __init__(
+        self,
+        type: str,
+        path: str | None = None,
+        *,
+        attempt: int | None = None,
+        data: dict[str, Any] | None = None,
+        value: Value | None = None,
+        site: Site | Cell | None = None,
+        seq: int = 0,
+        at: float = 0.0,
+    ) -> None:
+        self.seq = seq
+        self.at = at
+        self.type = type
+        self.path = path
+        self.attempt = attempt
+        self.data = data
+        self.value = value
+        self.site = site
+        self.ref: object | None = None
+
+    def reference(self) -> object | None:
+        """Where the log has this fact's payload already, if that is worth referring to (see ``Value.reference``)."""
+        value = self.value
+        if value is None or value.seq == self.seq or self.type not in _REFERRING:
+            return None
+        if self.data is not None and "given" in self.data:
+            return None
+        return value.reference() if value.size > INLINE_BYTES else None
+
+    def __repr__(self) -> str:
+        return f"Fact({self.seq} {self.type} {self.path or ''} {self.data or ''})"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a run, as everybody sees it.
+
+    ``seq`` counts from 1 without holes; ``at`` is UTC; ``path`` is the step's (``None`` for events of the run);
+    ``attempt`` counts starts from 1; ``data`` is plain JSON, by type as the contract lists.
+    """
+
+    seq: int
+    run_id: str
+    at: datetime
+    type: str
+    path: str | None = None
+    attempt: int | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+def to_event(run_id: str, fact: Fact) -> Event:
+    """The public form of a fact."""
+    data: dict[str, Any] = dict(fact.data) if fact.data else {}
+    if fact.value is not None:
+        data[PAYLOAD[fact.type]] = fact.value.plain()
+    return Event(fact.seq, run_id, as_datetime(fact.at), fact.type, fact.path, fact.attempt, data)

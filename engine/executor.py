@@ -1,0 +1,459 @@
+"""One run, live: it performs the commands that ``advance`` gives, and writes down what comes of them.
+
+Decisions are made elsewhere (``apply``, ``advance``); here things are done. A sequential step costs one direct await in its
+worker's task; only what really runs side by side gets a task of its own. All of it happens on the engine's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from engine.advance import advance
+from engine.cells import DONE, Cell, Frame, Site, ancestors
+from engine.commands import Again, Begin, Command, Invoke, Wake
+from engine.context import StepContext
+from engine.debugger import stop_after, stop_before
+from engine.errors import EngineError, Fenced, UnknownRun
+from engine.events import Fact
+from engine.invoke import GRACE, Closing, call, failed, late, timeout_error
+from engine.perform import perform, start
+from engine.plan import Call, Foreach, Sequence
+from engine.result import RunInfo, build_info
+from engine.runlog import RunLogger
+from engine.schema import ANY, Schema
+from engine.shared import SharedState
+from engine.state import RunState, apply
+from engine.timers import woken
+from engine.values import Value
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from engine.clock import Clock, Timer
+    from engine.engine import Engine
+    from engine.store import Store
+
+log = logging.getLogger("engine")
+
+REST = frozenset({"suspended", "paused", "success", "failed", "canceled"})
+"""Statuses in which ``start`` and ``resume`` return."""
+
+_STATUS_FACT = {"running": "run.resumed", "paused": "run.paused", "suspended": "run.suspended", "waiting": "run.waiting"}
+
+
+class Executor:
+    """The live side of one run. ``state`` is ahead of the log by what is ``pending``; nobody is told of that yet."""
+
+    def __init__(self, engine: Engine, state: RunState, *, epoch: int) -> None:
+        self.engine = engine
+        self.state = state
+        self.epoch = epoch
+        self.store: Store = engine.store
+        self.clock: Clock = engine.clock
+        self.shared = SharedState(state)
+        self.running: dict[str, StepContext] = {}
+        self.answer_schemas: dict[str, Schema] = {}
+        self.serial: list[Cell] | None = None
+        """Steps that a crash cut, waiting to be taken up one at a time (``None``: all at once)."""
+        self.fenced = False
+        self.closing = False
+        self.starting = False
+        self.queued = False
+        """Started, but waiting for one of ``max_running`` places."""
+        self.committed = state.seq
+        self._pending: list[Fact] = []
+        self._flight: asyncio.Future[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timers: dict[str, Timer] = {}
+        self._waiters: list[asyncio.Future[str]] = []
+        self._flush: asyncio.TimerHandle | None = None
+
+    @property
+    def run_id(self) -> str:
+        return self.state.run_id
+
+    @property
+    def threads(self) -> ThreadPoolExecutor:
+        return self.engine.threads
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing happens here and nothing is waited for, so that the store alone is enough to go on from."""
+        return not (self._tasks or self._timers or self._pending or self._waiters or self.running)
+
+    # -- writing down
+
+    def record(self, fact: Fact) -> list[Command]:
+        """Number a fact, fold it, and say what follows. It is written with the next commit."""
+        state = self.state
+        if state.breakpoints and fact.type == "step.succeeded" and not state.hold and stop_after(self, fact):
+            self.record(Fact("run.breakpoints_set", data={"hold": True, "at": fact.path}))
+        fact.seq = state.seq + 1
+        fact.at = self.clock.now()
+        apply(state, fact)
+        self._pending.append(fact)
+        return advance(state, fact)
+
+    def record_all(self, facts: Iterable[Fact]) -> list[Command]:
+        """Record several facts; what follows from all of them."""
+        todo: list[Command] = []
+        for fact in facts:
+            todo += self.record(fact)
+        return todo
+
+    async def settle(self, todo: list[Command]) -> list[Cell]:
+        """Do everything that follows at once, until only steps are left to be called; these are returned.
+
+        ``todo`` grows while it is walked.
+        """
+        calls: list[Cell] = []
+        for command in todo:
+            kind = type(command)
+            if kind is Begin and type(command.site.node) is not Foreach:  # type: ignore[union-attr]
+                todo += self.begin(command.site)  # type: ignore[union-attr]
+            elif kind is Invoke and type(command.cell.node) is Call:  # type: ignore[union-attr]
+                calls.append(command.cell)  # type: ignore[union-attr]
+            else:
+                todo += await perform(self, command)
+        return calls
+
+    def begin(self, site: Site) -> list[Command]:
+        """Begin a node, unless the debugger holds the run before it."""
+        state = self.state
+        if (state.hold or state.breakpoints) and (held := stop_before(self, site)) is not None:
+            return self.record(Fact("step.held", site.path, data=held or None, site=site))
+        return start(self, site, 1)
+
+    def mark(self) -> None:
+        """If the run's status is no longer what was last written, write it."""
+        state = self.state
+        if state.ended or not state.started or self.queued:
+            return
+        now = state.open_status()
+        if now != state.status:
+            self.record(Fact(_STATUS_FACT[now]))
+
+    async def commit(self) -> None:
+        """Return when everything recorded so far is in the store; then everybody may know.
+
+        Raises ``Fenced`` if another process has taken the run over.
+        """
+        target = self.state.seq
+        while self.committed < target:
+            if self.fenced:
+                raise Fenced(f"run {self.run_id!r} was taken over by another process")
+            if self._flight is not None:
+                await asyncio.shield(self._flight)
+                continue
+            await self._append()
+
+    async def _append(self) -> None:
+        facts, self._pending = self._pending, []
+        flight: asyncio.Future[None] | None = None
+        solo = len(self._tasks) <= 1
+        if not solo:
+            flight = self._flight = asyncio.get_running_loop().create_future()
+        try:
+            await self.store.append(self.run_id, facts, epoch=self.epoch, solo=solo)
+        except (Fenced, UnknownRun):
+            self.let_go()
+            raise
+        finally:
+            if flight is not None:
+                self._flight = None
+                flight.set_result(None)
+        self.committed = facts[-1].seq
+        for fact in facts:
+            fact.site = None
+        self.engine.bus.publish(self.run_id, self.committed)
+        if self.state.status in REST and self.committed == self.state.seq:
+            self._wake_waiters()
+
+    def flush_soon(self) -> None:
+        """Commit within 20 ms: for streams and logs, which are written in groups."""
+        if self._flush is None:
+            self._flush = asyncio.get_running_loop().call_later(0.02, self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._flush = None
+        if self._pending and not self.fenced:
+            self.spawn(self._commit_quietly(), "flush")
+
+    async def _commit_quietly(self) -> None:
+        try:
+            await self.commit()
+        except (Fenced, UnknownRun):
+            log.warning("run %s was taken over by another process; this one lets it go", self.run_id)
+
+    # -- doing
+
+    async def go(self, todo: list[Command]) -> None:
+        """Settle, write down, and call the steps that are next: the way from any outside call into the run."""
+        calls = await self._settle_serial(await self.settle(todo))
+        self.mark()
+        await self.commit()
+        self.launch(calls)
+        self._after_commit()
+
+    async def _settle_serial(self, calls: list[Cell]) -> list[Cell]:
+        """Take up the next step that a crash cut, if they are taken up one at a time and none is under way."""
+        while self.serial and not calls and not self.running:
+            calls = await self.settle([Again(self.serial.pop(0))])
+        return calls
+
+    def launch(self, calls: Iterable[Cell]) -> None:
+        """Call steps, each in a task of its own."""
+        for cell in calls:
+            self.spawn(self._work(cell), cell.path)
+
+    def spawn(self, work: Any, name: str) -> asyncio.Task[None]:
+        """A task of this run."""
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work, name=f"{self.run_id}:{name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None and not isinstance(error, (Closing, Fenced, UnknownRun)):
+            log.error("run %s: an internal error; the run stops here until it is recovered", self.run_id, exc_info=error)
+            self._fail_waiters(error)
+
+    async def _work(self, cell: Cell) -> None:
+        """Call a step, then whatever follows from it, one after another; what runs beside it gets a task of its own."""
+        task = asyncio.current_task()
+        if task is None:
+            raise AssertionError("a worker is a task")
+        while True:
+            node = cell.node
+            if not isinstance(node, Call) or cell.status != "running" or self.closing or cell.path in self.running:
+                return
+            facts = await call(self, cell, node, task)
+            if self.fenced:
+                return
+            todo: list[Command] = []
+            for fact in facts:
+                todo += self.record(fact)
+            calls = await self.settle(todo) if todo else []
+            if self.serial:
+                calls = await self._settle_serial(calls)
+            self.mark()
+            await self.commit()
+            if self.state.ended or not calls:
+                self._after_commit()
+                return
+            if len(calls) > 1:
+                self.launch(calls[1:])
+            cell = calls[0]
+
+    def _after_commit(self) -> None:
+        if self.state.ended and not self.closing:
+            self.closing = True
+            self.cancel_timers()
+            self.engine.run_ended(self)
+
+    # -- waiting for it
+
+    async def rest(self) -> str:
+        """Wait until the run has ended, is suspended or paused, and that is written; its status."""
+        state = self.state
+        if state.status in REST and self.committed == state.seq:
+            return state.status
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiters.append(future)
+        try:
+            return await future
+        finally:
+            if future in self._waiters:
+                self._waiters.remove(future)
+
+    def _wake_waiters(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for future in waiters:
+            if not future.done():
+                future.set_result(self.state.status)
+
+    def _fail_waiters(self, error: BaseException) -> None:
+        waiters, self._waiters = self._waiters, []
+        for future in waiters:
+            if not future.done():
+                future.set_exception(error)
+
+    # -- time
+
+    def wake(self, command: Wake) -> None:
+        """Look at a cell again at a time."""
+        cell, mark = command.cell, command.mark
+
+        def due() -> None:
+            self._timers.pop(key, None)
+            if self.closing or self.fenced:
+                return
+            if self.clock.now() < command.at - 0.001:  # the clock was set back
+                self.wake(command)
+            else:
+                self.spawn(self._woken(cell, mark), f"wake {cell.path}")
+
+        key = f"{cell.path}:{mark}"
+        self._timers[key] = self.clock.call_at(command.at, due)
+
+    async def _woken(self, cell: Cell, mark: str | int) -> None:
+        facts = woken(self, cell, mark)
+        if facts is None:
+            return
+        todo: list[Command] = []
+        for fact in facts:
+            todo += self.record(fact)
+        if not facts:
+            todo.append(Again(cell))
+        await self.go(todo)
+
+    def cancel_timers(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def time_out(self, ctx: StepContext) -> None:
+        """An attempt has run for as long as it may: stop it; an async one that does not stop is left alone."""
+        if ctx.closed:
+            return
+        ctx.stop("timeout")
+        if ctx.task is not None:
+            ctx.task.cancel()
+        asyncio.get_running_loop().call_later(GRACE, self._abandon_timed_out, ctx)
+
+    def _abandon_timed_out(self, ctx: StepContext) -> None:
+        cell = ctx.cell
+        if ctx.closed or self.running.get(cell.path) is not ctx or not isinstance(cell.node, Call):
+            return
+        self._abandon(ctx)
+        facts = failed(self, cell, cell.node, timeout_error(cell, cell.node))
+        self.spawn(self.go(self.record_all(facts)), f"timeout {cell.path}")
+
+    def _abandon(self, ctx: StepContext) -> None:
+        ctx.closed = True
+        self.running.pop(ctx.cell.path, None)
+
+    # -- stopping
+
+    async def stop_steps(self, below: Frame | None) -> None:
+        """Cancel the steps that run (below a frame) and wait for them, 2 s at most; who is left then is left alone."""
+        current = asyncio.current_task()
+        stopping = []
+        for ctx in list(self.running.values()):
+            if ctx.task is current or (below is not None and below not in ancestors(ctx.cell)):
+                continue
+            if ctx.reason is None:
+                ctx.stop("cancel")
+                ctx.done = asyncio.get_running_loop().create_future()
+                if ctx.task is not None:
+                    ctx.task.cancel()
+            if ctx.done is not None:
+                stopping.append(ctx)
+        if not stopping:
+            return
+        await asyncio.wait([ctx.done for ctx in stopping if ctx.done is not None], timeout=GRACE)
+        for ctx in stopping:
+            if not ctx.closed:
+                self._abandon(ctx)
+
+    def cancel_open(self, below: Frame) -> list[Command]:
+        """Write that everything open below a frame is cancelled, the inmost first."""
+        todo: list[Command] = []
+        for cell in reversed(list(self.state.cells.values())):
+            if cell.status not in DONE and below in ancestors(cell):
+                todo += self.record(Fact("step.canceled", cell.path, attempt=cell.attempts or None, site=cell))
+        return todo
+
+    def ended_late(self, cell: Cell, ctx: StepContext, node: Call, ended: Future[Any]) -> None:
+        """A thread that was left behind has come to its end."""
+        if self.fenced or self.engine.is_closed:
+            return
+        error = ended.exception()
+        result = None if error is not None else ended.result()
+        self.record(late(cell, ctx, node, result, error))
+        self.flush_soon()
+
+    def let_go(self) -> None:
+        """The run belongs to somebody else now: stop everything here, write nothing more."""
+        self.fenced = True
+        self.closing = True
+        self._pending.clear()
+        self.cancel_timers()
+        for ctx in list(self.running.values()):
+            ctx.stop("close")
+            if ctx.task is not None and ctx.task is not asyncio.current_task():
+                ctx.task.cancel()
+        self._fail_waiters(Fenced(f"run {self.run_id!r} was taken over by another process; it goes on there"))
+        self.engine.forget(self.run_id)
+
+    async def close(self, grace: float) -> None:
+        """The engine closes: interrupt what runs, keep everything that is written."""
+        self.closing = True
+        self.cancel_timers()
+        cut = list(self.running.values())
+        for ctx in cut:
+            ctx.stop("close")
+            if ctx.task is not None:
+                ctx.task.cancel()
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace)
+        if self.fenced:
+            return
+        for ctx in cut:
+            cell = ctx.cell
+            if cell.status == "running":
+                self.record(Fact("step.interrupted", cell.path, attempt=cell.attempts, site=cell))
+        await self._commit_quietly()
+        self._fail_waiters(EngineError(f"the engine was closed; run {self.run_id!r} goes on when it is opened again"))
+
+    # -- what contexts ask for
+
+    def write(self, ctx: StepContext, chunk: Any) -> None:
+        """A step streams a value. Nothing is written for an attempt that has ended."""
+        if ctx.closed or self.fenced:
+            return
+        self.record(Fact("step.output", ctx.path, attempt=ctx.attempt, value=Value.of(chunk, ANY)))
+        self.flush_soon()
+
+    def logger_for(self, cell: Cell) -> RunLogger:
+        return RunLogger(self, cell)
+
+    def note(self, path: str, level: str, message: str) -> None:
+        """A line of the run's log."""
+        if not self.fenced and not self.engine.is_closed:
+            self.record(Fact("log", path or None, data={"level": level, "message": message}))
+            self.flush_soon()
+
+    def on_loop(self, work: Callable[[], None]) -> None:
+        """Do something on the engine's loop, from any thread; not at all once the loop is gone."""
+        self.engine.on_loop(work)
+
+    def find(self, cell: Cell, id: str) -> Cell | None:
+        """A step by its id, from the innermost scope outwards, up to the cell's own workflow."""
+        frame: Cell | None = cell if isinstance(cell, Frame) else cell.parent
+        while isinstance(frame, Frame):
+            if isinstance(frame.node, Sequence):
+                found = self.state.cells.get(frame.inside + id)
+                if found is not None or frame.node.workflow is not None:
+                    return found
+            frame = frame.parent
+        return None
+
+    def result_of(self, cell: Cell, id: str) -> Any:
+        """The output of a step that has succeeded, as a copy; ``None`` otherwise."""
+        found = self.find(cell, id)
+        if found is None or found.status not in ("success", "bailed") or found.output is None:
+            return None
+        return found.output.copy()
+
+    def info(self) -> RunInfo:
+        return build_info(self.state)

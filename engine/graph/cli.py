@@ -1,0 +1,132 @@
+"""``graph TARGET``: the picture of a workflow, from the command line.
+
+TARGET is a Python file or a module, with the workflow's id after a colon if there are several:
+``flows.py``, ``flows.py:weather``, ``package.flows:weather``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from engine.errors import EngineError
+from engine.graph import build_graph, to_dot, to_json, to_mermaid, to_svg
+
+
+class TargetError(EngineError):
+    """A target that names no workflow; the message says what there is."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    parser.add_argument("target", metavar="TARGET", help="file.py, file.py:ID, module:ID or definition.json")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write here (default: standard output)")
+    parser.add_argument("--format", choices=["svg", "dot", "mermaid", "json"], help="default: by FILE's name")
+    parser.add_argument("--theme", choices=["auto", "light", "dark"], default="auto", help="colours of the SVG")
+    parser.add_argument("--fold", action="append", default=[], metavar="PLACE", help="draw this nested part as one box")
+    parser.add_argument("--no-legend", action="store_true", help="leave out the legend of the SVG")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw, and return the exit code: 0, or 2 with a message if the target can't be drawn."""
+    try:
+        graph = build_graph(load(args.target), fold=args.fold)
+        text = _drawn(graph, args)
+        if args.output is None:
+            sys.stdout.write(text)
+        else:
+            args.output.write_text(text, "utf-8")
+    except (EngineError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+def _drawn(graph: Any, args: argparse.Namespace) -> str:
+    endings = {".svg": "svg", ".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".json": "json"}
+    ending = endings.get(args.output.suffix, "svg") if args.output else "svg"
+    match args.format or ending:
+        case "dot":
+            return to_dot(graph)
+        case "mermaid":
+            return to_mermaid(graph)
+        case "json":
+            return to_json(graph)
+        case _:
+            return to_svg(graph, theme=args.theme, legend=not args.no_legend)
+
+
+def load(target: str) -> Any:
+    """The workflow that a target names, or a stored definition. Raises ``TargetError``."""
+    if target.endswith(".json"):
+        return _stored(Path(target))
+    where, wanted = _split(target)
+    found = _workflows(_module(where))
+    if wanted and wanted in found:
+        return found[wanted]
+    there = ", ".join(dict.fromkeys(workflow.id for workflow in found.values()))
+    if not found:
+        raise TargetError(f"{where} has no workflow; make one with create_workflow(...) at its top level")
+    if wanted:
+        raise TargetError(f"{where} has no workflow {wanted!r}; it has {there}")
+    if len({id(workflow) for workflow in found.values()}) > 1:
+        raise TargetError(f"{where} has several workflows; name one of {there} after a colon")
+    return next(iter(found.values()))
+
+
+def _split(target: str) -> tuple[str, str]:
+    """``file.py:id`` into its two parts; a drive's colon is none of ours."""
+    head, colon, tail = target.rpartition(":")
+    if not colon or "/" in tail or "\\" in tail:
+        return target, ""
+    return head, tail
+
+
+def _stored(path: Path) -> Any:
+    try:
+        definition = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise TargetError(f"{path} is not JSON: {error}") from error
+    if not isinstance(definition, dict) or not isinstance(definition.get("root"), dict):
+        raise TargetError(f"{path} is not a workflow's definition: it has no 'root'")
+    return definition
+
+
+def _module(where: str) -> ModuleType:
+    """Import a file or a module. What goes wrong in it is told as it is, with its place."""
+    try:
+        return _from_file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
+    except EngineError:
+        raise
+    except Exception as error:  # a user's module may raise anything
+        raise TargetError(f"{where} can't be imported: {type(error).__name__}: {error}") from error
+
+
+def _from_file(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise TargetError(f"there is no file {path}")
+    sys.path.insert(0, str(path.parent.resolve()))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # annotations are looked up there
+    spec.loader.exec_module(module)
+    return module
+
+
+def _is_workflow(value: Any) -> bool:
+    # By what it can do: a picture needs a plan, and this package knows no builder.
+    return (
+        hasattr(type(value), "plan") and hasattr(type(value), "commit") and isinstance(getattr(value, "id", None), str)
+    )
+
+
+def _workflows(module: ModuleType) -> dict[str, Any]:
+    """The workflows at a module's top level, by variable and by id (which wins)."""
+    named = {name: value for name, value in vars(module).items() if _is_workflow(value)}
+    return named | {workflow.id: workflow for workflow in named.values()}

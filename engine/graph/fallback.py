@@ -1,0 +1,227 @@
+"""A layout of our own: columns of blocks, rows of arms, frames around both. Linear, deterministic, nothing overlaps.
+
+It serves where Graphviz is missing, gives up, or would take long. Every block has an anchor: the vertical line on which
+it is entered and left; blocks of a column stand on one line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from engine.graph.geometry import GUTTER, PAD, STACK, TITLE, Box, Layout, Line, Point, pulled_back, settle, way_back
+from engine.graph.model import Block, Edge, Graph
+
+GAP = 30.0
+FAN, FAN_IN_FRAME = 38.0, 6.0
+"""Above and below arms, where edges spread."""
+BESIDE = 22.0
+LABEL = 20.0
+SOFT = 0.34
+"""How much of a curve's height goes into its bends; the rest is a slope."""
+
+
+@dataclass(slots=True)
+class Extent:
+    """How far a block reaches left and right of its anchor, and down.
+
+    ``bare`` is ``right`` without the text of the edge that comes in; ``fan`` the room above and below a row's arms.
+    """
+
+    left: float
+    right: float
+    height: float
+    parts: list[Extent] = field(default_factory=list)
+    fan: float = 0
+    bare: float = 0
+
+    def __post_init__(self) -> None:
+        self.bare = self.bare or self.right
+
+
+def lay_out(graph: Graph) -> Layout:
+    """Positions for a whole graph."""
+    walk = _Walk(graph)
+    walk.place(graph.root, measure(graph, graph.root), Point(0, 0))
+    layout = walk.layout
+    layout.lines = [walk.line(edge) for edge in graph.edges]
+    return settle(layout, graph)
+
+
+def measure(graph: Graph, block: Block) -> Extent:
+    """The room that a block takes."""
+    match block.kind:
+        case "node":
+            return _measure_node(graph, block)
+        case "lane":
+            return Extent(8, _label_room(block.edge), LABEL)
+        case "frame":
+            return _measure_frame(graph, block)
+        case "row":
+            return _measure_row([measure(graph, item) for item in block.items], FAN)
+        case "catch":
+            lane, arm = (measure(graph, item) for item in block.items)
+            return Extent(lane.left, lane.right + BESIDE + arm.left + arm.right, arm.height + 2 * FAN, [lane, arm])
+        case "column":
+            parts = [measure(graph, item) for item in block.items]
+            height = sum(part.height for part in parts) + sum(_gap(block, n) for n in range(1, len(parts)))
+            right, bare = max(part.right for part in parts), max([parts[0].bare, *(part.right for part in parts[1:])])
+            return Extent(max(part.left for part in parts), right, height, parts, bare=bare)
+
+
+def _measure_node(graph: Graph, block: Block) -> Extent:
+    node = graph.nodes[block.key]
+    half, above = node.width / 2, STACK if node.shape == "stack" else 0
+    labelled = block.edge is not None and bool(block.edge.label)
+    right = max(half + above, _label_room(block.edge) if labelled else 0)
+    return Extent(half, right, node.height + above + (LABEL if labelled else 0), bare=half + above)
+
+
+def _label_room(edge: Edge | None) -> float:
+    return edge.label_width + 10 if edge and edge.label else 8
+
+
+def _measure_frame(graph: Graph, block: Block) -> Extent:
+    (inside,) = block.items
+    arms = [measure(graph, item) for item in inside.items] if inside.kind == "row" else []
+    body = _measure_row(arms, FAN_IN_FRAME) if arms else measure(graph, inside)
+    right = max(body.right, body.bare + GUTTER + 7 + block.back.label_width) if block.back else body.right
+    lacking = max(0.0, graph.clusters[block.key].title_width - body.left - right)
+    return Extent(body.left + PAD + lacking / 2, right + PAD + lacking / 2, body.height + TITLE + 2 * PAD, [body])
+
+
+def _measure_row(parts: list[Extent], fan: float) -> Extent:
+    """Arms beside each other; the wider they spread, the more room above and below."""
+    width = sum(part.left + part.right for part in parts) + BESIDE * (len(parts) - 1)
+    first, last = parts[0].left, width - parts[-1].right
+    middle, fan = (first + last) / 2, fan + min(70.0, max(0.0, last - first - 700) / 24)
+    return Extent(middle, width - middle, max(part.height for part in parts) + 2 * fan, parts, fan)
+
+
+def _gap(block: Block, index: int) -> float:
+    """Between a column's block and the one before it; rows bring their own."""
+    above, below = block.items[index - 1], block.items[index]
+    return 0 if {above.kind, below.kind} & {"row", "catch"} else GAP
+
+
+class _Walk:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.layout = Layout("own")
+        self.enters: dict[str, float] = {}
+        """Node -> y from which the way to it is straight."""
+        self.leaves: dict[str, float] = {}
+        """Node -> y down to which the way from it is straight."""
+        self.lanes: dict[int, tuple[float, float, float]] = {}
+        """Edge -> x, top and bottom of the straight way that it has for itself."""
+
+    def place(self, block: Block, extent: Extent, at: Point) -> None:
+        """Give everything in a block its position; ``at`` is where the block is entered."""
+        match block.kind:
+            case "node":
+                node = self.graph.nodes[block.key]
+                bottom = at.y + extent.height
+                self.layout.nodes[block.key] = Point(at.x, bottom - node.height / 2)
+            case "lane":
+                self.lanes[id(block.edge)] = (at.x, at.y, at.y + extent.height)
+            case "frame":
+                self._place_frame(block, extent, at)
+            case "row":
+                self._place_row(block, extent, at)
+            case "catch":
+                self._place_catch(block, extent, at)
+            case "column":
+                y = at.y
+                for index, (item, part) in enumerate(zip(block.items, extent.parts, strict=True)):
+                    y += _gap(block, index) if index else 0
+                    self.place(item, part, Point(at.x, y))
+                    y += part.height
+
+    def _place_frame(self, block: Block, extent: Extent, at: Point) -> None:
+        self.layout.frames[block.key] = Box(at.x - extent.left, at.y, at.x + extent.right, at.y + extent.height)
+        self.place(block.items[0], extent.parts[0], Point(at.x, at.y + TITLE + PAD))
+        if block.back is not None:
+            self.lanes[id(block.back)] = (at.x + extent.parts[0].bare + GUTTER, 0, 0)
+
+    def _place_row(self, block: Block, extent: Extent, at: Point) -> None:
+        x, bottom = at.x - extent.left, at.y + extent.height - extent.fan
+        for item, part in zip(block.items, extent.parts, strict=True):
+            self._place_arm(item, part, Point(x + part.left, at.y + extent.fan), bottom)
+            x += part.left + part.right + BESIDE
+
+    def _place_catch(self, block: Block, extent: Extent, at: Point) -> None:
+        lane, arm = extent.parts
+        bottom = at.y + extent.height - FAN
+        self.lanes[id(block.items[0].edge)] = (at.x, at.y, at.y + extent.height)
+        self._place_arm(block.items[1], arm, Point(at.x + lane.right + BESIDE + arm.left, at.y + FAN), bottom)
+
+    def _place_arm(self, item: Block, part: Extent, at: Point, bottom: float) -> None:
+        self.place(item, part, at)
+        if item.kind == "lane":
+            self.lanes[id(item.edge)] = (at.x, at.y, bottom)
+            return
+        first, last = _first(item), _last(item)
+        if first is not None:
+            self.enters[first] = at.y
+        self.leaves[last] = max(bottom, self.leaves.get(last, bottom))
+
+    def line(self, edge: Edge) -> Line:
+        """An edge's way: straight down where it is alone, in a curve between."""
+        if edge.kind == "back":
+            return self._back(edge)
+        tail, head = self.layout.box(self.graph, edge.source), self.layout.box(self.graph, edge.target)
+        out, into = self.layout.nodes[edge.source].x, self.layout.nodes[edge.target].x
+        low = self.layout.frames[edge.frame].bottom if edge.frame else tail.bottom
+        tip = Point(into, head.top - (STACK if self.graph.nodes[edge.target].shape == "stack" else 0))
+        points = [Point(out, low)]
+        if edge.kind == "flow" and (down := self.leaves.get(edge.source, 0)) > low:
+            points.append(Point(out, down))
+        if (lane := self.lanes.get(id(edge))) is not None:
+            points += [Point(lane[0], lane[1]), Point(lane[0], lane[2])]
+        elif tip.y - LABEL > (enter := self.enters.get(edge.target, tip.y)) or edge.label:
+            points.append(Point(into, min(enter, tip.y - LABEL)))
+        line = _curved([self._spread(edge, points, tip), *points[1:]], tip)
+        if edge.label:
+            x, y = (lane[0], lane[1] + LABEL / 2) if lane else (into, tip.y - LABEL / 2 - 3)
+            line.label, line.label_starts = Point(x + 7, y), True
+        return line
+
+    def _spread(self, edge: Edge, points: list[Point], tip: Point) -> Point:
+        """Where a line leaves: a wide box is left on the side to which the line goes."""
+        start, to = points[0], [*points, tip][1]
+        room = max(0.0, self.graph.nodes[edge.source].width / 2 - 22)
+        return start._replace(x=start.x + max(-room, min(room, (to.x - start.x) / 4)))
+
+    def _back(self, edge: Edge) -> Line:
+        low, high = self.layout.box(self.graph, edge.source), self.layout.box(self.graph, edge.target)
+        return way_back(low, high, self.lanes[id(edge)][0], round_end=self.graph.nodes[edge.target].shape == "dot")
+
+
+def _curved(points: list[Point], tip: Point) -> Line:
+    line, at = Line(points[0], [], tip), points[0]
+    end = pulled_back(tip, Point(tip.x, tip.y - 20))
+    for to in [*points[1:], end]:
+        if to.y <= at.y and to.x == at.x:
+            continue
+        if abs(to.x - at.x) < 0.5:
+            line.segments.append(("L", (to,)))
+        else:
+            soft = (to.y - at.y) * SOFT
+            line.segments.append(("C", (Point(at.x, at.y + soft), Point(to.x, to.y - soft), to)))
+        at = to
+    return line
+
+
+def _first(block: Block) -> str | None:
+    """The node where a block is entered, if it is one."""
+    while block.items:
+        if block.kind == "row":
+            return None
+        block = block.items[0]
+    return block.key
+
+
+def _last(block: Block) -> str:
+    """The node where a block is left."""
+    while block.items:
+        block = block.items[-1]
+    return block.key

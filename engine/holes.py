@@ -1,0 +1,92 @@
+"""Secrets are never stored: their places are kept as holes, addressed by JSON pointers (RFC 6901)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.core_schema import Holes
+from engine.errors import DataFault
+
+Pointer = str
+
+
+def take_holes(written: object, holes: Holes) -> tuple[object, tuple[Pointer, ...], object]:
+    """Split what a serializer wrote into (value with ``None`` for each secret, pointers, the whole value).
+
+    The whole value is ``None`` if a secret in it has no form as text.
+    """
+    pointers: list[Pointer] = []
+    unwritable: list[Pointer] = []
+
+    def split(value: object, at: Pointer) -> tuple[object, object]:
+        if isinstance(value, dict):
+            pairs = {key: split(item, f"{at}/{_escape(key)}") for key, item in value.items()}
+            return {key: pair[0] for key, pair in pairs.items()}, {key: pair[1] for key, pair in pairs.items()}
+        if isinstance(value, list):
+            items = [split(item, f"{at}/{index}") for index, item in enumerate(value)]
+            return [item[0] for item in items], [item[1] for item in items]
+        if not isinstance(value, str) or not value.startswith(holes.nonce):
+            return value, value
+        pointers.append(at)
+        secret = _plain_secret(holes[int(value[len(holes.nonce) :])])
+        if secret is None:
+            unwritable.append(at)
+        return None, secret
+
+    holed, whole = split(written, "")
+    return holed, tuple(pointers), None if unwritable else whole
+
+
+def _plain_secret(secret: Any) -> object:
+    value = secret.get_secret_value()
+    if not isinstance(value, bytes):
+        return value if isinstance(value, (str, int, float, list, dict)) else None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def holes_schema(pointers: Sequence[Pointer]) -> dict[str, Any]:
+    """The JSON Schema of the answer that fills these holes: one text per hole, named by its dotted path."""
+    names = [_name(pointer) for pointer in pointers]
+    properties = {name: {"type": "string", "format": "password", "writeOnly": True, "title": name} for name in names}
+    return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
+
+
+def _name(pointer: Pointer) -> str:
+    parts = _parts(pointer)
+    if not parts:
+        return "value"
+    return pointer if any("." in part or "/" in part for part in parts) else ".".join(parts)
+
+
+def fill_holes(value: object, answers: dict[str, object]) -> object:
+    """A copy of ``value`` with the answers in the holes. Raises :class:`DataFault` for an answer that fits no hole."""
+    if value is None:
+        return next(iter(answers.values()), None)
+    for name, answer in answers.items():
+        value = _put(value, _parts(name) if name.startswith("/") else name.split("."), answer, name)
+    return value
+
+
+def _put(value: object, parts: list[str], answer: object, name: str) -> object:
+    if not parts and value is None:
+        return answer
+    head, rest = (parts[0], parts[1:]) if parts else ("", [])
+    if isinstance(value, dict) and head in value:
+        return {**value, head: _put(value[head], rest, answer, name)}
+    if isinstance(value, list) and head.isdecimal() and int(head) < len(value):
+        return [_put(item, rest, answer, name) if index == int(head) else item for index, item in enumerate(value)]
+    raise DataFault(
+        f"1 problem: {name}: nothing is missing there", problems=[(f"$.{name}", "nothing is missing there")]
+    )
+
+
+def _parts(pointer: Pointer) -> list[str]:
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+
+
+def _escape(key: object) -> str:
+    return str(key).replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,28 @@
+"""Calling a user's lifecycle hook."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from engine.result import RunInfo
+
+log = logging.getLogger("engine")
+
+
+async def call_hook(hook: Callable[[RunInfo], Any], info: RunInfo) -> None:
+    """Call a hook and let through what it raises."""
+    made = hook(info)
+    if inspect.isawaitable(made):
+        await made
+
+
+async def call_quietly(hook: Callable[[RunInfo], Any], info: RunInfo) -> None:
+    """Call a hook; what it raises is logged."""
+    try:
+        await call_hook(hook, info)
+    except Exception:
+        name = getattr(hook, "__name__", "hook")
+        log.exception("%s of workflow %s failed for run %s", name, info.workflow_id, info.run_id)

@@ -1,0 +1,375 @@
+"""Performing commands: everything but calling a step. Each gives the commands that follow from what it wrote down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from engine.cells import Cell, Frame, Site
+from engine.clock import from_iso, to_iso
+from engine.commands import (
+    Again,
+    Begin,
+    CancelRun,
+    Check,
+    Choose,
+    Command,
+    Drop,
+    Fail,
+    Finish,
+    Invoke,
+    Leave,
+    Wake,
+)
+from engine.debugger import stop_before
+from engine.errors import ConditionFailed, DataError, EngineError, InvalidInput, InvalidOutput, NotSerializable
+from engine.events import Fact
+from engine.failures import describe
+from engine.flow import Callback
+from engine.ids import new_token
+from engine.plan import Branch, Call, Foreach, Loop, Map, Sequence, Sleep, Wait
+from engine.schema import ANY, Schema
+from engine.sources import ask, call, encode_free, evaluate
+from engine.state import derived_output
+from engine.values import Value
+
+if TYPE_CHECKING:
+    from engine.executor import Executor
+
+MAX_CRASHES = 3
+"""Deaths in a row with the same step in flight, after which a person is asked."""
+
+
+async def perform(run: Executor, command: Command) -> list[Command]:
+    """Do what a command says; what follows from it."""
+    match command:
+        case Begin(site=site):
+            return await _begin_foreach(run, site)
+        case Again(cell=cell):
+            return await again(run, cell)
+        case Invoke(cell=cell):
+            return await _do(run, cell)
+        case Choose(frame=frame):
+            return await _choose(run, frame)
+        case Check(frame=frame):
+            return await _check(run, frame)
+        case Finish(frame=frame, output=output):
+            return _finish(run, frame, output)
+        case Fail(frame=frame, error=error):
+            return _fail(run, frame, error)
+        case Wake():
+            run.wake(command)
+            return []
+        case Drop(frame=frame):
+            return run.cancel_open(frame)
+        case Leave(frame=frame, output=output):
+            await run.stop_steps(frame)
+            run.cancel_open(frame)
+            return _finish(run, frame, output, given=True)
+        case CancelRun():
+            return await _cancel_run(run)
+
+
+# -- beginning
+
+
+def start(run: Executor, site: Site, attempt: int) -> list[Command]:
+    """Check the input of a node and write that it has started."""
+    node = site.node
+    if isinstance(node, (Call, Sequence)):
+        wanted = node.input
+        given = site.input
+        if not (wanted is given.schema or wanted.is_any):
+            try:
+                given = checked(given, wanted)
+            except EngineError as error:
+                return refuse(run, site, attempt, InvalidInput(f"input of {site.path!r}: {error}"))
+        if given.holes and not given.is_live:
+            return _ask_for_secrets(run, site, attempt, given)
+        return run.record(Fact("step.started", site.path, attempt=attempt, value=given, site=site))
+    return run.record(Fact("step.started", site.path, attempt=attempt, value=site.input, site=site))
+
+
+def checked(given: Value, wanted: Schema) -> Value:
+    """A value as another schema takes it: the same one, if that changes nothing. Raises ``DataError``."""
+    made = Value.of(wanted.decode(given.raw), wanted)
+    if made.raw == given.raw:
+        made.seq = given.seq
+    made.holes = made.holes or given.holes
+    return made
+
+
+def refuse(run: Executor, site: Site, attempt: int, error: Exception) -> list[Command]:
+    """A node can't begin: it has started, and failed."""
+    run.record(Fact("step.started", site.path, attempt=attempt, value=site.input, site=site))
+    cell = run.state.cells[site.path]
+    data = {"error": describe(error, step=site.path)}
+    return run.record(Fact("step.failed", site.path, attempt=attempt, data=data, site=cell))
+
+
+def _ask_for_secrets(run: Executor, site: Site, attempt: int, given: Value) -> list[Command]:
+    """Secrets are not stored, so after a restart a person is asked for them before the step runs."""
+    run.record(Fact("step.started", site.path, attempt=attempt, value=given, site=site))
+    cell = run.state.cells[site.path]
+    data = {
+        "token": new_token(),
+        "engine": "secrets",
+        "title": f"{site.path} needs secrets again, which are never stored",
+        "schema": Schema.holes_schema(given.holes),
+    }
+    payload = Value.of({"missing": list(given.holes)})
+    return run.record(Fact("step.suspended", site.path, attempt=attempt, data=data, value=payload, site=cell))
+
+
+async def _begin_foreach(run: Executor, site: Site) -> list[Command]:
+    node = site.node
+    if not isinstance(node, Foreach):
+        return run.begin(site)
+    state = run.state
+    if (state.hold or state.breakpoints) and (held := stop_before(run, site)) is not None:
+        return run.record(Fact("step.held", site.path, data=held or None, site=site))
+    return await start_foreach(run, site, node, 1)
+
+
+async def start_foreach(run: Executor, site: Site, node: Foreach, attempt: int) -> list[Command]:
+    """A foreach needs a list; how many items run at once may depend on it."""
+    parts = site.input.parts
+    listed = parts if isinstance(parts, (list, tuple)) else ANY.decode(site.input.raw)
+    if not isinstance(listed, (list, tuple)):
+        message = f"foreach {site.path!r} needs a list and got {type(listed).__name__}; add a .map() that makes a list"
+        return refuse(run, site, attempt, InvalidInput(message))
+    at_once: Any = node.concurrency
+    if isinstance(at_once, Callback):
+        frame = Frame(node, site.path, site.parent, site.slot, site.input, 0.0)
+        try:
+            at_once = await call(run, frame, at_once, site.input)
+        except Exception as error:
+            failed = ConditionFailed(f"concurrency of foreach {site.path!r} raised {type(error).__name__}: {error}")
+            failed.__cause__ = error
+            return refuse(run, site, attempt, failed)
+        if not isinstance(at_once, int) or isinstance(at_once, bool) or at_once < 1:
+            message = f"concurrency of foreach {site.path!r} is {at_once!r}; give a whole number of at least 1"
+            return refuse(run, site, attempt, ConditionFailed(message))
+    data = {"total": len(listed), "at_once": at_once}
+    return run.record(Fact("step.started", site.path, attempt=attempt, data=data, value=site.input, site=site))
+
+
+async def again(run: Executor, cell: Cell) -> list[Command]:
+    """Start a cell once more."""
+    node = cell.node
+    parent = cell.parent
+    if parent is None:
+        return []
+    if run.state.hold and not run.state.credits and not isinstance(cell, Frame):
+        return [] if cell.status == "held" else run.record(Fact("step.held", cell.path, site=cell))
+    if cell.crashes and isinstance(node, Call) and cell.status == "running":
+        crashed = _after_crash(run, cell, node)
+        if crashed is not None:
+            return crashed
+    attempt = cell.attempts + 1
+    site = Site(node, cell.path, parent, cell.slot, cell.input, cell.catches)
+    if isinstance(node, Foreach):
+        return await start_foreach(run, site, node, attempt)
+    if cell.attempts:
+        undone = run.shared.take_back(cell)
+        if undone is not None:
+            run.record(undone)
+        if cell.input.holes and not cell.input.is_live:
+            return _ask_for_secrets(run, site, attempt, cell.input)
+        return run.record(Fact("step.started", cell.path, attempt=attempt, value=cell.input, site=site))
+    return start(run, site, attempt)
+
+
+def _after_crash(run: Executor, cell: Cell, node: Call) -> list[Command] | None:
+    """A step that a crash cut in the middle: ``None`` to run it again."""
+    if node.on_crash == "fail":
+        message = f"the process died while step {cell.path!r} ran; it may have taken effect (on_crash='fail')"
+        data = {"error": {"type": "Interrupted", "message": message, "step": cell.path}}
+        return run.record(Fact("step.failed", cell.path, attempt=cell.attempts, data=data, site=cell))
+    if node.on_crash == "retry" and cell.crashes < MAX_CRASHES:
+        return None
+    data = {
+        "token": new_token(),
+        "engine": "crash",
+        "title": f"Did {cell.path} take effect?",
+        "schema": CRASH_ANSWER,
+    }
+    payload = Value.of({"step": cell.path, "attempts": cell.attempts, "crashes": cell.crashes})
+    return run.record(Fact("step.suspended", cell.path, attempt=cell.attempts, data=data, value=payload, site=cell))
+
+
+CRASH_ANSWER: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "action": {
+            "enum": ["done", "retry", "fail"],
+            "title": "What now",
+            "description": "done: it took effect, with this output; retry: run it again; fail: it has failed",
+        },
+        "output": {"title": "Output of the step, if it is done"},
+    },
+    "required": ["action"],
+}
+"""The JSON Schema of the answer to the engine's question after a crash."""
+
+
+# -- leaves that are not steps
+
+
+async def _do(run: Executor, cell: Cell) -> list[Command]:
+    node = cell.node
+    try:
+        match node:
+            case Map():
+                made = await evaluate(run, cell, node.source, cell.input)
+                value = Value(_encoded(cell, made))
+                return run.record(Fact("step.succeeded", cell.path, attempt=cell.attempts, value=value, site=cell))
+            case Sleep():
+                return await _sleep(run, cell, node)
+            case Wait():
+                return deliver_early(run, cell, node)
+    except Exception as error:
+        data = {"error": describe(error, step=cell.path)}
+        return run.record(Fact("step.failed", cell.path, attempt=cell.attempts, data=data, site=cell))
+    return []
+
+
+def _encoded(cell: Cell, made: Any) -> bytes:
+    try:
+        return encode_free(made)
+    except NotSerializable as error:
+        raise NotSerializable(f"map {cell.path!r}: {error}", path=error.path) from error
+
+
+async def _sleep(run: Executor, cell: Cell, node: Sleep) -> list[Command]:
+    due = await _due(run, cell, node)
+    if due <= run.clock.now():
+        return run.record(Fact("step.succeeded", cell.path, attempt=cell.attempts, value=cell.input, site=cell))
+    return run.record(Fact("timer.started", cell.path, attempt=cell.attempts, data={"due": to_iso(due)}, site=cell))
+
+
+async def _due(run: Executor, cell: Cell, node: Sleep) -> float:
+    given: Any = node.until if node.until is not None else node.duration
+    if isinstance(given, Callback):
+        try:
+            given = await call(run, cell, given, cell.input)
+        except Exception as error:
+            raise ConditionFailed(f"{cell.path!r}: {given.name} raised {type(error).__name__}: {error}") from error
+    if node.until is not None:
+        return _moment(cell, given)
+    seconds = given.total_seconds() if hasattr(given, "total_seconds") else given
+    if not isinstance(seconds, (int, float)) or seconds != seconds:
+        raise ConditionFailed(f"{cell.path!r} sleeps for {given!r}; give seconds or a timedelta")
+    return run.clock.now() + seconds
+
+
+def _moment(cell: Cell, given: Any) -> float:
+    if isinstance(given, str):
+        given = from_iso(given)
+    if hasattr(given, "timestamp"):
+        if given.tzinfo is None:
+            raise ConditionFailed(f"{cell.path!r} sleeps until {given!r}, which has no time zone; give an aware datetime")
+        return float(given.timestamp())
+    if isinstance(given, (int, float)) and not isinstance(given, bool):
+        return float(given)
+    raise ConditionFailed(f"{cell.path!r} sleeps until {given!r}; give a datetime with a time zone")
+
+
+def deliver_early(run: Executor, cell: Cell, node: Wait) -> list[Command]:
+    """An event that came before it was waited for is taken now; one that does not fit is noted and dropped."""
+    for name, value in list(run.state.inbox):
+        if name != node.event:
+            continue
+        try:
+            fitting = checked(value, node.schema) if not node.schema.is_any else value
+        except DataError as error:
+            run.note(cell.path, "warning", f"event {name!r} came early and does not fit: {error}")
+            continue
+        return received(run, cell, name, fitting, early=True)
+    return []
+
+
+def received(run: Executor, cell: Cell, name: str, value: Value, *, early: bool = False) -> list[Command]:
+    """An event has come to a step that waits for it."""
+    data: dict[str, Any] = {"name": name}
+    if early:
+        data["early"] = True
+    run.record(Fact("event.received", cell.path, data=data, value=value, site=cell))
+    return run.record(Fact("step.succeeded", cell.path, attempt=cell.attempts, value=value, site=cell))
+
+
+# -- containers
+
+
+async def _choose(run: Executor, frame: Frame) -> list[Command]:
+    node = frame.node
+    if not isinstance(node, Branch):
+        return []
+    holds = []
+    try:
+        for arm, condition in zip(node.children, node.conditions, strict=False):
+            what = f"the condition of arm {arm.id!r} in branch {frame.path!r}"
+            holds.append(await ask(run, frame, condition, frame.input, what))
+    except Exception as error:
+        return _failed(run, frame, error)
+    chosen = [arm for arm, hold in zip(node.children, holds, strict=False) if hold]
+    if node.mode == "first":
+        chosen = chosen[:1]
+    if not chosen and node.otherwise is not None:
+        chosen = [node.otherwise]
+    data = {"arms": [arm.id for arm in chosen], "values": holds}
+    todo = run.record(Fact("branch.chosen", frame.path, data=data, site=frame))
+    for arm in node.children:
+        if arm not in chosen:
+            path = frame.inside + arm.id
+            run.record(Fact("step.skipped", path, site=Site(arm, path, frame, arm.slot, frame.input)))
+    return todo
+
+
+async def _check(run: Executor, frame: Frame) -> list[Command]:
+    node = frame.node
+    if not isinstance(node, Loop):
+        return []
+    what = f"the condition of loop {node.name!r} ({frame.path})"
+    try:
+        holds = await ask(run, frame, node.condition, frame.flow, what)
+    except Exception as error:
+        return _failed(run, frame, error)
+    data = {"iteration": frame.iterations - 1, "value": holds, "again": holds is not node.until}
+    return run.record(Fact("loop.checked", frame.path, data=data, site=frame))
+
+
+def _failed(run: Executor, frame: Frame, error: Exception) -> list[Command]:
+    return _fail(run, frame, describe(error, step=frame.path))
+
+
+def _finish(run: Executor, frame: Frame, output: Value | None, *, given: bool = False) -> list[Command]:
+    """A container is done. A workflow's output is checked by its schema. ``given``: it does not follow from the children."""
+    value = derived_output(frame) if output is None else output
+    node = frame.node
+    if isinstance(node, Sequence) and not (node.output.is_any or node.output is value.schema):
+        try:
+            value = checked(value, node.output)
+        except (DataError, EngineError) as error:
+            what = f"workflow {node.id!r}" if node.workflow is not None else f"chain {frame.path!r}"
+            return _failed(run, frame, InvalidOutput(f"output of {what}: {error}"))
+    data = {"given": True} if given else None
+    if frame.parent is None:
+        return run.record(Fact("run.succeeded", data=data, value=value))
+    return run.record(Fact("step.succeeded", frame.path, attempt=frame.attempts, data=data, value=value, site=frame))
+
+
+def _fail(run: Executor, frame: Frame, error: dict[str, Any]) -> list[Command]:
+    if frame.parent is None:
+        return run.record(Fact("run.failed", data={"error": error}))
+    data = {"error": error}
+    return run.record(Fact("step.failed", frame.path, attempt=frame.attempts, data=data, site=frame))
+
+
+async def _cancel_run(run: Executor) -> list[Command]:
+    state = run.state
+    await run.stop_steps(None)
+    if state.ended:
+        return []
+    if state.root is not None:
+        run.cancel_open(state.root)
+    return run.record(Fact("run.canceled", data={"reason": state.cancel_reason}))

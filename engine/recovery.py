@@ -1,0 +1,137 @@
+"""From the log back to a live run: fold the facts, see which commands have no answer, take those up again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from engine.advance import advance
+from engine.cells import DONE
+from engine.commands import Again, Begin, CancelRun, Command, Drop, Invoke, Wake
+from engine.errors import DefinitionChanged
+from engine.events import Fact
+from engine.plan import Call, Plan
+from engine.state import RunState, apply
+from engine.versions import data_misfits, difference, misfits
+
+if TYPE_CHECKING:
+    from engine.executor import Executor
+    from engine.store import Store
+
+_SILENT = frozenset({"log", "step.output", "step.late", "state.changed", "timer.fired"})
+"""Facts that answer no command."""
+
+
+class Replay:
+    """A run folded from its log. ``open`` are the commands that the log has no answer to: what was in flight."""
+
+    def __init__(self, run_id: str, plan: Plan, facts: Iterable[Fact]) -> None:
+        self.state = RunState(run_id, plan)
+        self.open: dict[str, Command] = {}
+        self.wakes: list[Wake] = []
+        for fact in facts:
+            self._fold(fact)
+
+    def _fold(self, fact: Fact) -> None:
+        state = self.state
+        apply(state, fact)
+        if fact.type not in _SILENT:
+            self.open.pop(fact.path or "", None)
+        for command in advance(state, fact):
+            if isinstance(command, Wake):
+                self.wakes.append(command)
+            else:
+                self.open[subject(command)] = command
+
+    def pending(self) -> list[Command]:
+        """What is to be done again, steps that were cut apart."""
+        return [command for command in self.open.values() if not self._is_cut(command) and self._stands(command)]
+
+    def _stands(self, command: Command) -> bool:
+        return not (isinstance(command, Drop) and not command.frame.open)
+
+    def cut(self) -> list[Invoke]:
+        """Steps that had started and have no outcome."""
+        return [command for command in self.open.values() if isinstance(command, Invoke) and self._is_cut(command)]
+
+    def _is_cut(self, command: Command) -> bool:
+        return isinstance(command, Invoke) and isinstance(command.cell.node, Call)
+
+    def timers(self) -> list[Wake]:
+        """Wakes that still mean something."""
+        return [wake for wake in self.wakes if wake.cell.status not in DONE]
+
+
+def subject(command: Command) -> str:
+    """The path whose next fact answers a command."""
+    match command:
+        case Begin(site=site):
+            return site.path
+        case Again(cell=cell) | Invoke(cell=cell) | Wake(cell=cell):
+            return cell.path
+        case Drop(frame=frame):
+            return f"{frame.path} drop"
+        case CancelRun():
+            return ""
+        case _:
+            return command.frame.path
+
+
+async def load(store: Store, run_id: str, plan: Plan) -> tuple[Replay, list[str] | None]:
+    """Fold a run with the plan that is loaded; what changed since, if its definition is another one and fits.
+
+    Raises ``DefinitionChanged`` if it does not fit.
+    """
+    facts = await store.read(run_id)
+    version = version_of(facts)
+    if version is None or version == plan.version:
+        return Replay(run_id, plan, facts), None
+    old = await store.definition(version)
+    if old is None:
+        return Replay(run_id, plan, facts), ["the definition it was made with is not stored"]
+    paths = [fact.path for fact in facts if fact.path is not None]
+    problems = misfits(old, plan.definition, paths)
+    if not problems:
+        replay = Replay(run_id, plan, facts)
+        problems = data_misfits(replay.state, plan)
+        if not problems:
+            return replay, difference(old, plan.definition)
+    listed = "; ".join(problems)
+    raise DefinitionChanged(
+        f"run {run_id!r} can't go on with the code that is loaded: {listed}. Nothing was lost: load fitting code, or fork "
+        f"or cancel the run"
+    )
+
+
+def version_of(facts: Iterable[Fact]) -> str | None:
+    """The version of the definition that a run was last going by."""
+    version = None
+    for fact in facts:
+        if fact.type in ("run.created", "run.definition_changed") and fact.data and fact.data.get("version"):
+            version = str(fact.data["version"])
+    return version
+
+
+async def take_up(run: Executor, replay: Replay, *, unclean: bool) -> None:
+    """Go on with a run that somebody else had before."""
+    state = run.state
+    for wake in replay.timers():
+        run.wake(wake)
+    todo = replay.pending()
+    cut = replay.cut()
+    if not (todo or cut):
+        return
+    if not state.canceling:
+        run.record(Fact("run.recovered", data={"unclean": unclean, "status": state.status}))
+    again: list[Command] = []
+    for command in cut:
+        cell = command.cell
+        data = {"unclean": True} if unclean else None
+        again += run.record(Fact("step.interrupted", cell.path, attempt=cell.attempts, data=data, site=cell))
+    if unclean and state.deaths > 1 and len(again) > 1:
+        # One of them may be what kills the process: one at a time, the next death tells which.
+        run.serial = [command.cell for command in again[1:] if isinstance(command, Again)]
+        again = again[:1]
+    await run.go([*todo, *again])
+
+

@@ -1,0 +1,127 @@
+"""Calls between processes that share a store: left in the store, acted on by the run's owner, answered there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from engine import errors
+from engine.errors import EngineError, Fenced, NotOwner
+from engine.failures import message_of
+from engine.schema import ANY
+from engine.sources import encode_free
+from engine.state import Breakpoint
+from engine.store import Request
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+
+log = logging.getLogger("engine")
+
+POLL = 0.05
+"""Seconds between two looks at the store for calls of others (the contract allows 0.25)."""
+
+SWEEP = 1.0
+"""Seconds between two looks for runs whose owner has died."""
+
+PATIENCE = 10.0
+"""Seconds that a call waits for an owner which is alive and does not answer."""
+
+
+class Remote:
+    """Both ends of a call to a run that another process owns."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def serve(self, recover: bool) -> None:
+        """Act on others' calls for runs that are ours, and take up runs whose owner has died, until cancelled."""
+        store = self._engine.store
+        swept = time.monotonic()
+        while True:
+            await asyncio.sleep(POLL)
+            try:
+                if store.changed():
+                    for request in await store.requests():
+                        self._engine.background(self._answer(request), f"call {request.verb} for {request.run_id}")
+                if recover and time.monotonic() - swept > SWEEP:
+                    swept = time.monotonic()
+                    await self._engine.recover()
+            except EngineError as error:
+                log.warning("serving other processes: %s", error)
+
+    async def _answer(self, request: Request) -> None:
+        engine = self._engine
+        reply: dict[str, Any]
+        try:
+            run = await engine.drive(request.run_id, verb=request.verb)
+            if run is None:
+                return
+            from engine.engine import VERBS  # noqa: PLC0415 - the engine has both ends
+
+            reply = {"result": await VERBS[request.verb](run, **request.body)}
+        except Fenced:
+            return
+        except Exception as error:
+            reply = {"error": type(error).__name__, "message": message_of(error)}
+        await engine.store.reply(request.id, reply)
+
+    async def ask(self, run_id: str, verb: str, arguments: Mapping[str, Any]) -> Any:
+        """Leave a call for the owner and wait for the answer. Raises what it raised there, or ``NotOwner``."""
+        store = self._engine.store
+        request = await store.post(run_id, verb, _plain(arguments))
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            reply = await store.reply_to(request)
+            if reply is not None:
+                return _result(reply)
+            await asyncio.sleep(0.01)
+            run = await self._engine.drive(run_id, verb=verb)
+            if run is not None:  # its owner has died; the call is ours to answer now
+                for left in await store.requests():
+                    await self._answer(left)
+        raise NotOwner(
+            f"the process that owns run {run_id!r} is alive but does not answer; if it is stuck, take the run over "
+            f"(engine.take_over)"
+        )
+
+
+def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    made = {}
+    for key, value in arguments.items():
+        if key == "breakpoints":
+            value = [vars_of(one) for one in value]
+        elif key == "step" and value is not None:
+            value = _path(value)
+        made[key] = ANY.decode(encode_free(value))
+    return made
+
+
+def _path(step: Any) -> Any:
+    if isinstance(step, (list, tuple)):
+        return [one if isinstance(one, str) else one.id for one in step]
+    return step if isinstance(step, str) else step.id
+
+
+def vars_of(one: Any) -> Any:
+    """A breakpoint as plain JSON."""
+    if isinstance(one, Breakpoint):
+        return {"path": one.path, "when": one.when, "iteration": one.iteration, "condition": one.condition}
+    return one
+
+
+def _result(reply: Mapping[str, Any]) -> Any:
+    if "error" not in reply:
+        return reply.get("result")
+    kind = getattr(errors, str(reply["error"]), None)
+    message = str(reply.get("message"))
+    if isinstance(kind, type) and issubclass(kind, EngineError) and kind not in (errors.DefinitionError,):
+        raise kind(message)
+    if reply["error"] == "ValueError":
+        raise ValueError(message)
+    raise EngineError(f"{reply['error']}: {message}")
+
+

@@ -1,0 +1,299 @@
+"""The handle of a run."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import EngineError, UnknownRun
+from engine.events import ENDS, Event, to_event
+from engine.executor import REST
+from engine.result import RunResult, build_result
+from engine.state import TERMINAL, Breakpoint
+from engine.steps import Arm
+from engine.store import Suspension
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+
+log = logging.getLogger("engine")
+
+PAGE = 500
+"""Events that are read from the store at a time."""
+
+ELSEWHERE = 0.1
+"""Seconds between two looks at a run that another process owns."""
+
+MAX_FAILURES = 10
+"""Failures in a row after which a watcher is dropped."""
+
+
+class Run:
+    """One execution of a workflow. Handles are cheap and many may stand for one run."""
+
+    def __init__(self, engine: Engine, run_id: str, workflow_id: str, parent_run_id: str | None) -> None:
+        self._engine = engine
+        self.run_id = run_id
+        self.workflow_id = workflow_id
+        self.parent_run_id = parent_run_id
+
+    def __repr__(self) -> str:
+        return f"Run({self.run_id!r} of {self.workflow_id!r})"
+
+    # -- start and answer
+
+    async def start(
+        self,
+        input: Any = None,
+        *,
+        state: Any = None,
+        request_context: Mapping[str, Any] | None = None,
+        breakpoints: Iterable[Breakpoint | str] = (),
+        paused: bool = False,
+    ) -> RunResult:
+        """Start the run and return when it has ended, is suspended or paused.
+
+        ``state`` is the shared state to begin with; ``paused`` holds the run before its first step. Raises only for a wrong
+        call: ``InvalidInput`` or ``InvalidState`` (nothing ran, the run is still pending), ``AlreadyStarted``.
+        """
+        await self.start_soon(
+            input, state=state, request_context=request_context, breakpoints=breakpoints, paused=paused
+        )
+        return await self.wait()
+
+    async def start_soon(
+        self,
+        input: Any = None,
+        *,
+        state: Any = None,
+        request_context: Mapping[str, Any] | None = None,
+        breakpoints: Iterable[Breakpoint | str] = (),
+        paused: bool = False,
+    ) -> None:
+        """:meth:`start`, but return once the start is stored; the engine carries on."""
+        arguments: dict[str, Any] = {"input": input}
+        if state is not None:
+            arguments["state"] = state
+        if request_context is not None:
+            arguments["request_context"] = request_context
+        if breakpoints:
+            arguments["breakpoints"] = list(breakpoints)
+        if paused:
+            arguments["paused"] = True
+        await self._engine.call(self.run_id, "start", arguments)
+
+    async def resume(
+        self,
+        data: Any = None,
+        *,
+        step: Arm[Any, Any] | str | list[Any] | None = None,
+        label: str | None = None,
+        suspension: Suspension | str | None = None,
+        index: int | None = None,
+        all: bool = False,
+        by: str | None = None,
+    ) -> RunResult:
+        """Answer one open question, exactly once, and return when the run comes to rest again.
+
+        Without a target: the only open one, else ``AmbiguousResume``. ``step`` takes a step, an id, a path or a list;
+        ``index`` the item of a foreach; ``suspension`` one from ``engine.suspensions()`` or its token; ``all`` answers every
+        match with the same data. ``by`` notes who answers. Raises ``NotSuspended``, ``UnknownStep``, ``UnknownLabel``,
+        ``AlreadyResumed`` (a lost race), ``InvalidResume`` (still suspended).
+        """
+        await self.resume_soon(
+            data, step=step, label=label, suspension=suspension, index=index, all=all, by=by
+        )
+        return await self.wait()
+
+    async def resume_soon(
+        self,
+        data: Any = None,
+        *,
+        step: Arm[Any, Any] | str | list[Any] | None = None,
+        label: str | None = None,
+        suspension: Suspension | str | None = None,
+        index: int | None = None,
+        all: bool = False,
+        by: str | None = None,
+    ) -> None:
+        """:meth:`resume`, but return once the answer is stored."""
+        token = suspension.token if isinstance(suspension, Suspension) else suspension
+        given = {"step": step, "label": label, "suspension": token, "index": index, "by": by}
+        arguments: dict[str, Any] = {"data": data, **{key: value for key, value in given.items() if value is not None}}
+        if all:
+            arguments["all"] = True
+        await self._engine.call(self.run_id, "resume", arguments)
+
+    # -- control
+
+    async def cancel(self, reason: str | None = None) -> bool:
+        """Cancel the run and all in it, at once. ``False`` and no change if it has ended."""
+        return bool(await self._engine.call(self.run_id, "cancel", {"reason": reason}))
+
+    async def pause(self) -> None:
+        """Hold the run before its next step."""
+        await self._engine.call(self.run_id, "pause", {})
+
+    async def step(self) -> None:
+        """Let one step through, then hold again. Past the last step the run ends."""
+        await self._engine.call(self.run_id, "step", {})
+
+    async def proceed(self) -> None:
+        """Let the run go on until a breakpoint, a question or its end."""
+        await self._engine.call(self.run_id, "proceed", {})
+
+    async def set_breakpoints(self, breakpoints: Iterable[Breakpoint | str]) -> None:
+        """Replace the run's breakpoints. Raises ``UnknownStep`` for a path that the workflow does not have."""
+        await self._engine.call(self.run_id, "set_breakpoints", {"breakpoints": list(breakpoints)})
+
+    async def fork(
+        self,
+        at: str,
+        *,
+        input: Any = None,
+        outputs: Mapping[str, Any] | None = None,
+        state: Any = None,
+    ) -> Run:
+        """A new run that keeps what does not depend on the step at path ``at``, and runs that and what follows again.
+
+        ``input`` is what ``at`` gets this time, ``outputs`` replaces outputs of finished steps by path (with ``at`` among
+        them the fork goes on after it), ``state`` the shared state. The original is untouched. Raises ``UnknownStep``.
+        """
+        from engine.fork import fork  # noqa: PLC0415 - only who forks pays for it
+
+        return await self._engine.at_home(
+            lambda: fork(self._engine, self.run_id, at, input=input, outputs=outputs or {}, state=state)
+        )
+
+    async def rerun(self) -> Run:
+        """A new run with the same input, already going. Raises ``NotStarted`` if this one never was."""
+        from engine.fork import rerun  # noqa: PLC0415
+
+        return await self._engine.at_home(lambda: rerun(self._engine, self.run_id))
+
+    # -- looking
+
+    async def result(self) -> RunResult:
+        """The run as of now. Raises ``UnknownRun``, and ``Blocked`` errors if its workflow's code is gone or does not fit."""
+        return build_result(await self._engine.replay(self.run_id))
+
+    async def wait(self, timeout: float | None = None) -> RunResult:
+        """Return when the run has ended, is suspended or paused. Raises ``TimeoutError`` after ``timeout`` seconds."""
+        async with asyncio.timeout(timeout):
+            engine = self._engine
+            live = engine.live(self.run_id)
+            if live is not None:
+                await engine.at_home(live.rest)
+                return build_result(live.state)
+            while (await engine.store.row(self.run_id)).status not in REST:
+                await asyncio.sleep(ELSEWHERE)
+            return await self.result()
+
+    async def status(self) -> str:
+        """The run's status as stored. Raises ``UnknownRun``."""
+        return (await self._engine.store.row(self.run_id)).status
+
+    async def events(self, after: int = 0, *, follow: bool = True) -> AsyncIterator[Event]:
+        """Every event with ``seq > after``, then, with ``follow``, new ones as they come: no gap, no duplicate.
+
+        Ends after the last event of a run that has ended. Raises ``UnknownRun``.
+        """
+        engine = self._engine
+        with engine.bus.listen(self.run_id) as listener:
+            while True:
+                facts = await engine.store.read(self.run_id, after=after, limit=PAGE, resolve=True)
+                for fact in facts:
+                    after = fact.seq
+                    yield to_event(self.run_id, fact)
+                if len(facts) == PAGE:
+                    continue
+                if not follow or (not facts and (await engine.store.row(self.run_id)).status in TERMINAL):
+                    return
+                if facts and facts[-1].type in ENDS:
+                    continue
+                local = engine.live(self.run_id) is not None
+                await listener.wait(None if local or not engine.store.shared else ELSEWHERE)
+
+    def stream(self, input: Any = None, **options: Any) -> Stream:
+        """Start the run and iterate over its events; ``options`` are those of :meth:`start`. See :class:`Stream`."""
+        return Stream(self, input, options)
+
+    def watch(self, callback: Callable[[Event], Any]) -> Callable[[], None]:
+        """Call ``callback`` (sync or async) for each event from now on; returns ``unsubscribe``.
+
+        A callback that fails never hurts the run: it is logged, and dropped after ten failures in a row.
+        """
+        live = self._engine.live(self.run_id)
+        after = live.committed if live is not None else 0
+        task = asyncio.get_running_loop().create_task(self._watch(callback, after), name=f"watch {self.run_id}")
+
+        def unsubscribe() -> None:
+            task.cancel()
+
+        return unsubscribe
+
+    async def _watch(self, callback: Callable[[Event], Any], after: int) -> None:
+        failures = 0
+        try:
+            async for event in self.events(after):
+                try:
+                    made = callback(event)
+                    if inspect.isawaitable(made):
+                        await made
+                    failures = 0
+                except asyncio.CancelledError:
+                    raise
+                except BaseException as error:
+                    failures += 1
+                    if failures == 1:
+                        log.error("a watcher of run %s failed: %r", self.run_id, error, exc_info=error)
+                    if failures == MAX_FAILURES:
+                        log.error("a watcher of run %s failed %s times in a row and is dropped", self.run_id, failures)
+                        return
+        except (UnknownRun, EngineError) as error:
+            log.debug("a watcher of run %s ends: %s", self.run_id, error)
+
+
+class Stream:
+    """The events of a run from its start, until ``start`` would return. ``await stream.result()`` gives its result."""
+
+    def __init__(self, run: Run, input: Any, options: Mapping[str, Any]) -> None:
+        self._run = run
+        self._input = input
+        self._options = options
+        self._started: asyncio.Task[RunResult] | None = None
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._events()
+
+    async def _events(self) -> AsyncIterator[Event]:
+        started = self._begin()
+        engine = self._run._engine
+        after = 0
+        with engine.bus.listen(self._run.run_id) as listener:
+            started.add_done_callback(lambda _: listener.tell(0))
+            while True:
+                done = started.done()
+                if done:
+                    started.result()
+                facts = await engine.store.read(self._run.run_id, after=after, resolve=True)
+                for fact in facts:
+                    after = fact.seq
+                    yield to_event(self._run.run_id, fact)
+                if done:
+                    return
+                if not facts:
+                    await listener.wait(ELSEWHERE if engine.store.shared else None)
+
+    def _begin(self) -> asyncio.Task[RunResult]:
+        if self._started is None:
+            start = self._run.start(self._input, **self._options)
+            self._started = asyncio.get_running_loop().create_task(start, name=f"stream {self._run.run_id}")
+        return self._started
+
+    async def result(self) -> RunResult:
+        """Wait for the run to come to rest; its result. Raises as ``Run.start``."""
+        return await self._begin()

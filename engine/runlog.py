@@ -1,0 +1,40 @@
+"""The logger of a step: to the run's log, and to Python's logging."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.cells import Cell
+    from engine.executor import Executor
+
+_logger = logging.getLogger("engine.run")
+MAX_LINE = 10_000
+"""Characters of a log line that are kept in the run's log."""
+
+
+class RunLogger(logging.LoggerAdapter[logging.Logger]):
+    """``ctx.logger``: what is logged becomes a ``log`` event of the step, too. Usable from worker threads."""
+
+    def __init__(self, executor: Executor, cell: Cell) -> None:
+        super().__init__(_logger, {"run_id": executor.run_id, "path": cell.path})
+        self._executor = executor
+        self._cell = cell
+
+    def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
+        super().log(level, msg, *args, **kwargs)
+        text = str(msg)
+        if args:
+            try:
+                text = text % (args[0] if len(args) == 1 and isinstance(args[0], dict) else args)
+            except (TypeError, ValueError, KeyError):
+                text = f"{text} {args!r}"
+        executor, path = self._executor, self._cell.path
+        name = logging.getLevelName(level).lower()
+        executor.on_loop(lambda: executor.note(path, name, text[:MAX_LINE]))
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), **(self.extra or {})}
+        return msg, kwargs

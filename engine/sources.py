@@ -1,0 +1,184 @@
+"""Conditions, maps and the other small functions of a definition: what they can read, and how they are called."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import BaseModel
+
+from engine.cells import Cell, Frame
+from engine.context import StepContext
+from engine.errors import ConditionFailed, EngineError, NotSerializable
+from engine.expressions import Expression, Template, read_path
+from engine.failures import message_of
+from engine.flow import Callback, Condition, Constant, FromContext, FromInit, FromState, FromStep, Source, condition_text
+from engine.schema import ANY, compile_schema
+from engine.values import Value
+
+if TYPE_CHECKING:
+    from engine.executor import Executor
+
+_MISSING: Any = object()
+
+
+class Scope:
+    """What an expression, template or source of a map can name, from one cell."""
+
+    __slots__ = ("_cell", "_ctx", "_value")
+
+    def __init__(self, executor: Executor, cell: Cell, value: Any) -> None:
+        self._ctx = StepContext(executor, cell)
+        self._cell = cell
+        self._value = value
+
+    def lookup(self, name: str) -> Any:
+        """A root name: a field of the value, else ``init``, ``state``, ``steps``, ``context``, ``value``, ``iteration``,
+        else a step by its id. Raises ``EngineError`` if there is no such name."""
+        field = _field(self._value, name)
+        if field is not _MISSING:
+            return field
+        return self.root(name)
+
+    def root(self, name: str) -> Any:
+        """A root name, without the fields of the value (what templates can name)."""
+        match name:
+            case "value":
+                return self._value
+            case "init":
+                return self._ctx.init
+            case "state":
+                return self._ctx.state
+            case "context":
+                return self._ctx.request_context
+            case "iteration":
+                return self._ctx.iteration
+            case "steps":
+                return Outputs(self)
+        return self.output(name)
+
+    def output(self, name: str) -> Any:
+        """The output of a step by its id; ``None`` if it did not run to its end."""
+        return self._ctx._executor.result_of(self._cell, name)
+
+
+class Outputs(Mapping[str, Any]):
+    """``steps``, as an expression sees it: outputs by id, fetched as they are asked for."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def __getitem__(self, name: str) -> Any:
+        return self._scope.output(name)
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def _field(value: Any, name: str) -> Any:
+    if isinstance(value, Mapping):
+        return value.get(name, _MISSING)
+    fields = getattr(type(value), "model_fields", None) or getattr(type(value), "__dataclass_fields__", None)
+    return getattr(value, name, _MISSING) if fields and name in fields else _MISSING
+
+
+async def ask(executor: Executor, cell: Cell, condition: Condition, value: Value, what: str) -> bool:
+    """Whether a condition holds for a value. Raises ``ConditionFailed`` naming the edge."""
+    try:
+        if isinstance(condition, Expression):
+            return bool(condition.evaluate(Scope(executor, cell, value.typed()).lookup))
+        return bool(await call(executor, cell, condition, value))
+    except Exception as error:
+        text = condition_text(condition)
+        raise ConditionFailed(f"{what}: {text!r} raised {type(error).__name__}: {message_of(error)}") from error
+
+
+async def call(executor: Executor, cell: Cell, callback: Callback, value: Value) -> Any:
+    """Call a user's function with a value, and with a context if it takes one."""
+    typed = value.typed()
+    if callback.arity == 2:
+        made = callback.fn(typed, StepContext(executor, cell))
+    elif callback.arity == 1:
+        made = callback.fn(typed)
+    else:
+        made = callback.fn()
+    if callback.is_async or isinstance(made, Awaitable):
+        return await cast("Awaitable[Any]", made)
+    return made
+
+
+async def evaluate(executor: Executor, cell: Cell, source: Source | Mapping[str, Source], value: Value) -> Any:
+    """What a map gives. Raises ``ConditionFailed`` naming the source that failed."""
+    if isinstance(source, Mapping):
+        return {key: await _one(executor, cell, one, value, f"{cell.path}: {key!r}") for key, one in source.items()}
+    return await _one(executor, cell, source, value, cell.path)
+
+
+async def _one(executor: Executor, cell: Cell, source: Source, value: Value, what: str) -> Any:
+    try:
+        if isinstance(source, Callback):
+            return await call(executor, cell, source, value)
+        return _read(executor, cell, source, value)
+    except Exception as error:
+        shown = f"{type(error).__name__}: " if not isinstance(error, EngineError) else ""
+        raise ConditionFailed(f"map {what} failed: {shown}{message_of(error)}") from error
+
+
+def _read(executor: Executor, cell: Cell, source: Source, value: Value) -> Any:
+    match source:
+        case Constant():
+            return source.value
+        case FromStep():
+            return _from_step(executor, cell, source)
+        case Template():
+            return source.render(Scope(executor, cell, value.typed()).root)
+    ctx = StepContext(executor, cell)
+    match source:
+        case FromInit():
+            return read_path(ctx.init, source.path)
+        case FromState():
+            return read_path(ctx.state, source.path)
+        case FromContext():
+            return read_path(ctx.request_context, f"[{source.key!r}]")
+    raise ConditionFailed(f"{source!r} is no source")
+
+
+def _from_step(executor: Executor, cell: Cell, source: FromStep) -> Any:
+    """The step's output at a path; of several steps, that of the one that ran. Of a skipped arm: ``None``."""
+    for id in source.ids:
+        found = executor.find(cell, id)
+        if found is not None and found.output is not None and found.status in ("success", "bailed"):
+            return read_path(found.output.copy(), source.path)
+    if source.many or _skipped(executor, cell, source.ids[0]):
+        return None
+    raise ConditionFailed(f"step {source.ids[0]!r} has no output: it has not run to its end")
+
+
+def _skipped(executor: Executor, cell: Cell, id: str) -> bool:
+    found = executor.find(cell, id)
+    return found is None or found.status in ("skipped", "failed", "canceled") or isinstance(found, Frame)
+
+
+def encode_free(obj: Any) -> bytes:
+    """The stored form of a value without a declared schema: plain JSON, or models and dataclasses by their own type.
+
+    Raises ``NotSerializable``.
+    """
+    if isinstance(obj, BaseModel) or (dataclasses.is_dataclass(obj) and not isinstance(obj, type)):
+        return compile_schema(type(obj)).encode(obj)
+    try:
+        return ANY.encode(obj)
+    except NotSerializable:
+        if isinstance(obj, dict) and all(isinstance(key, str) for key in obj):
+            inside = (ANY.encode(key) + b":" + encode_free(value) for key, value in obj.items())
+            return b"{" + b",".join(inside) + b"}"
+        if isinstance(obj, list):
+            return b"[" + b",".join(encode_free(value) for value in obj) + b"]"
+        raise

@@ -1,0 +1,257 @@
+"""Steps: a user's function with a name, schemas and rules."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import typing
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+
+from engine.errors import DefinitionError, Problem
+from engine.ids import is_valid_id
+from engine.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from engine.context import StepContext
+
+OnCrash = Literal["retry", "ask", "fail"]
+SchemaSource = Any
+"""What ``pydantic.TypeAdapter`` takes, or a JSON Schema ``dict``, or ``None`` for anything JSON-able."""
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+In_contra = TypeVar("In_contra", contravariant=True)
+Out_co = TypeVar("Out_co", covariant=True)
+
+UNSET: Any = object()
+"""A schema that was not given: a decorated step reads its annotations, an explicit one takes anything."""
+
+
+class Arm(Generic[In_contra, Out_co]):
+    """What can stand as an arm, a loop body or a link of a chain: a step, a workflow, a chain."""
+
+    __slots__ = ()
+    id: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step(Arm[In_contra, Out_co]):
+    """A unit of user code. Made by :func:`step` or :func:`create_step`; frozen.
+
+    ``execute`` takes ``()``, ``(input)`` or ``(input, ctx)``, sync or async. Calling the step calls that plain function.
+    ``timeout`` is in seconds per attempt. ``on_crash`` says what happens to an attempt that a crash cut in the middle.
+    """
+
+    id: str
+    execute: Callable[..., Any]
+    input_schema: SchemaSource = None
+    output_schema: SchemaSource = None
+    resume_schema: SchemaSource = None
+    suspend_schema: SchemaSource = None
+    state_schema: SchemaSource = None
+    description: str = ""
+    retry: RetryPolicy | None = None
+    timeout: float | None = None
+    on_crash: OnCrash = "retry"
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.execute(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"Step({self.id!r})"
+
+
+def create_step(
+    *,
+    id: str,
+    execute: Callable[..., Any],
+    input_schema: SchemaSource = None,
+    output_schema: SchemaSource = None,
+    resume_schema: SchemaSource = None,
+    suspend_schema: SchemaSource = None,
+    state_schema: SchemaSource = None,
+    description: str | None = None,
+    retry: RetryPolicy | None = None,
+    timeout: float | None = None,
+    on_crash: OnCrash = "retry",
+    metadata: Mapping[str, Any] | None = None,
+) -> Step[Any, Any]:
+    """The explicit form of a step: schemas are arguments, annotations are not read.
+
+    Raises ``DefinitionError`` if the id, the function's signature or a rule is wrong.
+    """
+    made: Step[Any, Any] = Step(
+        id=id,
+        execute=execute,
+        input_schema=input_schema,
+        output_schema=output_schema,
+        resume_schema=resume_schema,
+        suspend_schema=suspend_schema,
+        state_schema=state_schema,
+        description=first_line(execute) if description is None else description,
+        retry=retry,
+        timeout=timeout,
+        on_crash=on_crash,
+        metadata=metadata or {},
+    )
+    problems = list(_faults(made))
+    if problems:
+        raise DefinitionError(f"step {id!r}", problems)
+    return made
+
+
+def _faults(made: Step[Any, Any]) -> typing.Iterator[Problem]:
+    where = f"step {made.id!r}"
+    if not isinstance(made.id, str) or not is_valid_id(made.id):
+        yield Problem(where, "the id is not usable", "take 1 to 128 printable characters without '/', '[' and ']'")
+    if not callable(made.execute):
+        yield Problem(where, f"execute is a {type(made.execute).__name__}", "pass a function")
+    elif arity(made.execute, most=2) is None:
+        yield Problem(where, f"{_signature(made.execute)} can't be called", "take (), (input) or (input, ctx)")
+    if made.timeout is not None and made.timeout <= 0:
+        yield Problem(where, f"timeout={made.timeout}", "give seconds above 0, or None")
+    if made.on_crash not in ("retry", "ask", "fail"):
+        yield Problem(where, f"on_crash={made.on_crash!r}", "use 'retry', 'ask' or 'fail'")
+
+
+def _signature(fn: Callable[..., Any]) -> str:
+    try:
+        return f"{getattr(fn, '__name__', 'execute')}{inspect.signature(fn)}"
+    except (TypeError, ValueError):
+        return repr(fn)
+
+
+def arity(fn: Callable[..., Any], *, most: int) -> int | None:
+    """How many positional arguments ``fn`` is called with, up to ``most``; ``None`` if it can't be called so."""
+    try:
+        parameters = inspect.signature(fn).parameters.values()
+    except (TypeError, ValueError):
+        return 1
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return most
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required = sum(p.default is p.empty for p in positional)
+    named = any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters)
+    if required > most or named:
+        return None
+    return min(len(positional), most)
+
+
+def first_line(fn: Callable[..., Any]) -> str:
+    """The first line of a function's docstring."""
+    doc = inspect.getdoc(fn) if inspect.isroutine(fn) else None
+    return (doc or "").strip().split("\n")[0]
+
+
+@overload
+def step(fn: Callable[[], Awaitable[Out]], /) -> Step[Any, Out]: ...
+@overload
+def step(fn: Callable[[In], Awaitable[Out]], /) -> Step[In, Out]: ...
+@overload
+def step(fn: Callable[[In, StepContext], Awaitable[Out]], /) -> Step[In, Out]: ...
+@overload
+def step(fn: Callable[[], Out], /) -> Step[Any, Out]: ...
+@overload
+def step(fn: Callable[[In], Out], /) -> Step[In, Out]: ...
+@overload
+def step(fn: Callable[[In, StepContext], Out], /) -> Step[In, Out]: ...
+@overload
+def step(
+    *,
+    id: str | None = None,
+    input_schema: SchemaSource = UNSET,
+    output_schema: SchemaSource = UNSET,
+    resume_schema: SchemaSource = None,
+    suspend_schema: SchemaSource = None,
+    state_schema: SchemaSource = None,
+    description: str | None = None,
+    retry: RetryPolicy | None = None,
+    timeout: float | None = None,
+    on_crash: OnCrash = "retry",
+    metadata: Mapping[str, Any] | None = None,
+) -> StepMaker: ...
+def step(fn: Any = None, /, *, id: str | None = None, **rules: Any) -> Any:
+    """Make a step of a function: ``@step`` or ``@step(id=..., retry=...)``.
+
+    The id defaults to the function's name, the schemas to its annotations. Raises ``DefinitionError``.
+    """
+
+    def make(function: Callable[..., Any]) -> Step[Any, Any]:
+        given = {key: value for key, value in rules.items() if value is not UNSET}
+        annotated = _annotations(function, given)
+        name = id or str(getattr(function, "__name__", "step"))
+        return create_step(id=name, execute=function, **(annotated | given))
+
+    return make if fn is None else make(fn)
+
+
+class StepMaker(typing.Protocol):
+    """What ``@step(...)`` with arguments returns: it turns a function into a step."""
+
+    @overload
+    def __call__(self, fn: Callable[[], Awaitable[Out]], /) -> Step[Any, Out]: ...
+    @overload
+    def __call__(self, fn: Callable[[In], Awaitable[Out]], /) -> Step[In, Out]: ...
+    @overload
+    def __call__(self, fn: Callable[[In, StepContext], Awaitable[Out]], /) -> Step[In, Out]: ...
+    @overload
+    def __call__(self, fn: Callable[[], Out], /) -> Step[Any, Out]: ...
+    @overload
+    def __call__(self, fn: Callable[[In], Out], /) -> Step[In, Out]: ...
+    @overload
+    def __call__(self, fn: Callable[[In, StepContext], Out], /) -> Step[In, Out]: ...
+
+
+def _annotations(fn: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The schemas that a function's annotations name: the first parameter's and the return's."""
+    if {"input_schema", "output_schema"} <= given.keys():
+        return {}
+    try:
+        hints = typing.get_type_hints(fn, _local_names(fn), include_extras=True)
+    except Exception as error:  # an annotation may run any code
+        name = getattr(fn, "__name__", "step")
+        problem = Problem(
+            f"step {name!r}",
+            f"its annotations can't be read ({error})",
+            "import the types at run time, or pass input_schema= and output_schema=",
+        )
+        raise DefinitionError(f"step {name!r}", [problem]) from error
+    found: dict[str, Any] = {"output_schema": _schema_of(hints.get("return"))}
+    first = next(iter(inspect.signature(fn).parameters), None)
+    if first is not None:
+        found["input_schema"] = _schema_of(hints.get(first))
+    return found
+
+
+def _local_names(fn: Callable[..., Any]) -> dict[str, Any] | None:
+    """Names that an annotation may mean beyond the module's: ``StepContext``, and what the function closes over."""
+    from engine.context import StepContext  # noqa: PLC0415 - the context knows steps
+
+    names: dict[str, Any] = {"StepContext": StepContext}
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__") == __name__:
+        frame = frame.f_back
+    if frame is not None and frame.f_locals is not frame.f_globals:
+        names |= frame.f_locals
+    return names
+
+
+def _schema_of(hint: Any) -> Any:
+    # `-> None` says: nothing comes back; `Any` and no annotation say: anything JSON-able.
+    return None if hint in (None, Any, object) else hint
+
+
+def clone_step(original: Step[In, Out], *, id: str, **changes: Any) -> Step[In, Out]:
+    """The same step under another id, with ``changes`` to any of its fields."""
+    known = {f.name for f in dataclasses.fields(original)} - {"id"}
+    unknown = sorted(changes.keys() - known)
+    if unknown:
+        raise DefinitionError(
+            f"clone_step({original.id!r})",
+            [Problem("changes", f"a step has no {', '.join(unknown)}", f"change any of {', '.join(sorted(known))}")],
+        )
+    fields = {name: getattr(original, name) for name in known} | changes
+    return typing.cast("Step[In, Out]", create_step(id=id, **fields))

@@ -1,0 +1,185 @@
+"""Queries for lists: pages by key, newest first, each filter along an index."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+import apsw
+from pydantic_core import from_json
+
+from engine.clock import as_datetime
+from engine.codec import plain
+from engine.errors import NotSuspended
+from engine.store import Page, Request, RunFilter, RunRow, Suspension
+from engine.stores.fold import expiry
+from engine.stores.paging import position
+from engine.stores.sqlite.rows import decode
+
+SCANNED = 100_000
+"""Runs that a page looks at when a text is searched; the page may be short then, and say where the next one starts."""
+
+_LAST = 2**63 - 1
+_ROW = (
+    "SELECT r.key, r.run_id, r.workflow_id, r.status, r.blocked, r.resource_id, r.tags, r.created_at,"
+    " coalesce((SELECT at FROM events WHERE run = r.key ORDER BY seq DESC LIMIT 1), r.changed_at),"
+    " r.parent_run_id, r.version"
+)
+_TEXT = (
+    "(r.run_id LIKE ? ESCAPE '!' OR r.workflow_id LIKE ? ESCAPE '!' OR r.tags LIKE ? ESCAPE '!'"
+    " OR r.resource_id LIKE ? ESCAPE '!')"
+)
+_QUESTION = (
+    "SELECT s.id, s.token, r.run_id, r.workflow_id, s.path, e.data, coalesce(e.value, b.body), e.at, s.state"
+    " FROM suspensions s JOIN runs r ON r.key = s.run JOIN events e ON e.run = s.run AND e.seq = s.seq"
+    " LEFT JOIN blobs b ON b.hash = e.blob"
+)
+
+
+def row(cursor: apsw.Cursor, run_id: str) -> RunRow | None:
+    """One run's row."""
+    found = cursor.execute(f"{_ROW} FROM runs r WHERE r.run_id = ?", (run_id,)).fetchone()
+    return None if found is None else _to_row(found)
+
+
+def _to_row(found: tuple[Any, ...]) -> RunRow:
+    _, run_id, workflow, status, blocked, resource, tags, created, updated, parent, version = found
+    when = as_datetime(created), as_datetime(updated)
+    return RunRow(run_id, workflow, status, blocked, resource, tuple(decode(tags)), *when, parent, version)
+
+
+def runs(cursor: apsw.Cursor, where: RunFilter, *, limit: int, after: str | None) -> Page[RunRow]:
+    """A page of runs."""
+    before = position(after)
+    before = _LAST if before is None else before
+    floor = 0
+    if where.text is not None:
+        floor = _floor(cursor, before)
+    # One status at a time, since each is a walk along its index, and several at once would be sorted.
+    lists = [_walk(cursor, where, status, keys=(floor, before), limit=limit + 1) for status in where.status or (None,)]
+    found = list(islice(heapq.merge(*lists, key=lambda one: one[0], reverse=True), limit + 1))
+    items = [_to_row(one) for one in found[:limit]]
+    if len(found) > limit:
+        return Page(items, str(found[limit - 1][0]) if items else after)
+    return Page(items, str(floor) if floor > 1 else None)
+
+
+def _walk(
+    cursor: apsw.Cursor, where: RunFilter, status: str | None, *, keys: tuple[int, int], limit: int
+) -> list[tuple[Any, ...]]:
+    floor, before = keys
+    source, conditions, values = _conditions(where, status)
+    key = "t.run" if where.tag is not None else "r.key"
+    if where.text is not None:
+        conditions += [f"{key} >= ?", _TEXT]
+        values += [floor, *[_pattern(where.text)] * 4]
+    wanted = " AND ".join([f"{key} < ?", *conditions])
+    query = f"{_ROW} FROM {source} WHERE {wanted} ORDER BY {key} DESC LIMIT ?"
+    return cursor.execute(query, (before, *values, limit)).fetchall()
+
+
+def _floor(cursor: apsw.Cursor, before: int) -> int:
+    """The key down to which a search for text looks now; 0 when that is all."""
+    keys = "SELECT key FROM runs WHERE key < ? ORDER BY key DESC LIMIT 1 OFFSET ?"
+    found = cursor.execute(keys, (before, SCANNED - 1)).get
+    return int(found) if found is not None else 0
+
+
+def _conditions(where: RunFilter, status: str | None) -> tuple[str, list[str], list[object]]:
+    source = "runs r"
+    wanted: list[tuple[str, object]] = []
+    if where.tag is not None:
+        source = "tags t CROSS JOIN runs r ON r.key = t.run"
+        wanted.append(("t.tag = ?", where.tag))
+    if status is not None:
+        wanted.append(("r.status = ?", status))
+    if where.workflow is not None:
+        wanted.append(("r.workflow_id = ?", where.workflow))
+    if where.resource_id is not None:
+        wanted.append(("r.resource_id = ?", where.resource_id))
+    if where.since is not None:
+        since = where.since.timestamp()
+        wanted += [("r.created_at >= ?", since), ("r.key >= (SELECT min(key) FROM runs WHERE created_at >= ?)", since)]
+    if where.until is not None:
+        until = where.until.timestamp()
+        wanted += [("r.created_at < ?", until), ("r.key <= (SELECT max(key) FROM runs WHERE created_at < ?)", until)]
+    return source, [condition for condition, _ in wanted], [value for _, value in wanted]
+
+
+def _pattern(text: str) -> str:
+    for char in "!%_":
+        text = text.replace(char, "!" + char)
+    return f"%{text}%"
+
+
+def suspensions(
+    cursor: apsw.Cursor, *, run_id: str | None, workflow: str | None, limit: int, after: str | None
+) -> Page[Suspension]:
+    """A page of open questions, oldest first."""
+    conditions, values = ["s.state = 'open'", "s.id > ?"], [position(after) or 0]
+    bindings: list[object] = [*values]
+    if run_id is not None:
+        conditions.append("s.run = (SELECT key FROM runs WHERE run_id = ?)")
+        bindings.append(run_id)
+    if workflow is not None:
+        conditions.append("r.workflow_id = ?")
+        bindings.append(workflow)
+    query = f"{_QUESTION} WHERE {' AND '.join(conditions)} ORDER BY s.id LIMIT ?"
+    found = cursor.execute(query, (*bindings, limit + 1)).fetchall()
+    items = [_to_suspension(one) for one in found[:limit]]
+    return Page(items, str(found[limit - 1][0]) if len(found) > limit > 0 else None)
+
+
+def suspension(cursor: apsw.Cursor, token: str) -> tuple[Suspension, str]:
+    """One question and its state. Raises ``NotSuspended``."""
+    query = f"{_QUESTION} WHERE s.token = ? ORDER BY s.state = 'open' DESC, s.id LIMIT 1"
+    found = cursor.execute(query, (token,)).fetchone()
+    if found is None:
+        raise NotSuspended(f"no question has the token {token!r}")
+    return _to_suspension(found), found[-1]
+
+
+def _to_suspension(found: tuple[Any, ...]) -> Suspension:
+    _, token, run_id, workflow, path, data, payload, at, _ = found
+    about = decode(data) if data else {}
+    return Suspension(
+        token=token,
+        run_id=run_id,
+        workflow_id=workflow,
+        path=path,
+        label=about.get("label"),
+        title=about.get("title"),
+        payload=None if payload is None else plain(payload),
+        schema=about.get("schema"),
+        created_at=as_datetime(at),
+        expires_at=expiry(about),
+    )
+
+
+def ids(cursor: apsw.Cursor, query: str, workflow_ids: Sequence[str], is_gone: dict[str | None, bool]) -> list[str]:
+    """Ids from a query of run, owner and key per workflow, of those whose owner is gone, oldest first."""
+    found: list[tuple[Any, ...]] = []
+    for workflow in set(workflow_ids):
+        found += cursor.execute(query, (workflow,)).fetchall()
+    return [run_id for _, run_id, owner in sorted(found) if is_gone[owner]]
+
+
+def requests(cursor: apsw.Cursor, owner: str) -> list[Request]:
+    """Calls for the runs of an owner."""
+    query = (
+        "SELECT q.id, r.run_id, q.verb, q.body FROM runs r CROSS JOIN requests q ON q.run = r.key"
+        " WHERE r.owner = ? AND q.reply IS NULL ORDER BY q.id"
+    )
+    if cursor.execute("SELECT 1 FROM requests LIMIT 1").get is None:
+        return []
+    return [
+        Request(number, run_id, verb, decode(body)) for number, run_id, verb, body in cursor.execute(query, (owner,))
+    ]
+
+
+def definition(cursor: apsw.Cursor, version: str) -> dict[str, Any] | None:
+    """A stored definition."""
+    body = cursor.execute("SELECT body FROM definitions WHERE version = ?", (version,)).get
+    return None if body is None else dict(from_json(body))

@@ -1,0 +1,471 @@
+"""The SQLite store: the door to the log, the lists, and the ownership of runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import apsw
+
+from engine.errors import EngineError, RunInFlight, StoreError
+from engine.events import SYNCED, Fact
+from engine.store import Claim, Page, Request, RunFilter, RunRow, Suspension
+from engine.stores.fold import ENDED, LOUD
+from engine.stores.sqlite import files, lists, removal
+from engine.stores.sqlite.log import Log, unknown
+from engine.stores.sqlite.owners import Owner
+from engine.stores.sqlite.readers import Readers, reading
+from engine.stores.sqlite.rows import SELECT, Resolver, decode, encode, to_fact
+from engine.stores.sqlite.tables import bring_up_to_date, connect, set_up_writer
+from engine.stores.sqlite.writer import Work, Writer
+
+T = TypeVar("T")
+
+RELAXED_SECONDS = 0.005
+"""How long ``durability=relaxed`` keeps what steps did in memory before it is written."""
+
+CLOSING_SECONDS = 2.0
+"""How long ``close`` waits for a disk in trouble."""
+
+_FACTS = f"{SELECT} WHERE e.run = ? AND e.seq > ? ORDER BY e.seq LIMIT ?"
+_FACT = f"{SELECT} WHERE e.run = ? AND e.seq = ?"
+_ALIVE = "SELECT key, run_id, owner FROM runs WHERE ended = 0 AND workflow_id = ?"
+_UNHOOKED = "SELECT key, run_id, owner FROM runs WHERE ended = 1 AND hooked = 0 AND workflow_id = ?"
+_open_stores: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
+
+
+class SqliteStore:
+    """Runs in one SQLite file, shared by as many processes as like, each run written by one of them at a time.
+
+    ``durability``:
+
+    * ``normal``: every append survives the death of the process; what a person did or was told survives power loss.
+    * ``full``: every append survives power loss.
+    * ``relaxed``: what steps did is written in groups, every 5 ms: ``append`` returns before that. What a person did or
+      was told is as with ``normal``, and whatever came before it in any run is written with it. After a crash, steps
+      that succeeded in the last 5 ms run again; a step may thus run again although a later one had started.
+    """
+
+    durable = True
+    shared = True
+
+    def __init__(self, path: str | Path, *, durability: str = "normal") -> None:
+        self._given = Path(path)
+        self._durability = durability
+        self._unwritten: dict[str, list[Fact]] = {}
+        self._failed: dict[str, BaseException] = {}
+        self._definitions: set[str] = set()
+        self._is_open = False
+        self.trouble: str | None = None
+        self._writer: Any = _Closed(f"{path}: the store is not open; 'async with engine' opens it")
+        self._readers: Any = self._writer
+
+    # -- opening and closing
+
+    async def open(self) -> None:
+        """Open the file, making or migrating it.
+
+        Raises ``StoreError``, ``StoreNewer``, ``StoreCorrupt``; nothing is open then.
+        """
+        if self._is_open:
+            raise StoreError(f"{self._given} is open already; close it first, or use another store")
+        path = self._path = files.prepare(self._given)
+        self._owner = Owner(path)
+        self._owner.live()
+        files.guard(path)
+        try:
+            with reading(path):
+                await self._bring_up_to_date(path)
+                self._log = Log(self._owner.id)
+                self._readers = Readers(path)
+                self._writer = Writer(
+                    path,
+                    self._connect,
+                    owner=self._owner.id,
+                    full=self._durability == "full",
+                    forget=self._log.forget,
+                    tell=partial(setattr, self, "trouble"),
+                )
+        except BaseException:
+            files.unguard(path)
+            self._owner.die()
+            raise
+        self._is_open = True
+        _open_stores.add(self)
+        try:
+            await self._at_once(self._move_in)
+        except BaseException:
+            self._leave()
+            raise
+
+    async def _bring_up_to_date(self, path: Path) -> None:
+        """As long as another process holds the file for a moment (it may be making the tables, too), try again."""
+        end = time.monotonic() + CLOSING_SECONDS
+        while True:
+            connection = connect(path)
+            try:
+                return bring_up_to_date(connection, path)
+            except (apsw.BusyError, apsw.LockedError):
+                if time.monotonic() > end:
+                    raise
+            finally:
+                connection.close(force=True)
+            await asyncio.sleep(0.02)
+
+    def _connect(self) -> apsw.Connection:
+        self._readers.renew()  # after an error nothing that was open is trusted
+        connection = connect(self._path)
+        set_up_writer(connection)
+        return connection
+
+    def _move_in(self, cursor: apsw.Cursor) -> None:
+        """Sign in, and clean up after the dead to whom nothing belongs any more."""
+        cursor.execute(
+            "INSERT INTO owners (id, pid, host, started_at) VALUES (?, ?, ?, ?)",
+            (self._owner.id, os.getpid(), socket.gethostname(), time.time()),
+        )
+        keep: set[str] = set()
+        others: list[tuple[Any, ...]] = cursor.execute("SELECT id FROM owners").fetchall()
+        for (other,) in others:
+            if self._owner.is_alive(other):
+                keep.add(other)
+                continue
+            cursor.execute("DELETE FROM requests WHERE sender = ? AND reply IS NOT NULL", (other,))
+            if cursor.execute("SELECT 1 FROM runs WHERE owner = ? AND (ended = 0 OR hooked = 0)", (other,)).get:
+                keep.add(other)
+            else:
+                cursor.execute("UPDATE runs SET owner = NULL WHERE owner = ?", (other,))
+                cursor.execute("DELETE FROM owners WHERE id = ?", (other,))
+        self._owner.bury(keep)
+
+    async def close(self) -> None:
+        """Write what waits, let every run go, and close the file. Raises ``StoreError`` if the disk's trouble lasts."""
+        if not self._is_open:
+            return
+        try:
+            await self._at_once(self._move_out)
+        finally:
+            self._leave()
+
+    async def _at_once(self, write: Callable[[apsw.Cursor], None]) -> None:
+        """Write, or raise ``StoreError`` if the disk's trouble lasts."""
+        done = asyncio.ensure_future(self._do(write, synced=False))
+        await asyncio.sleep(0)
+        await self._writer.drain(CLOSING_SECONDS)
+        await done
+
+    def _leave(self) -> None:
+        self._readers.close()
+        self._writer.close()
+        self._shut(f"{self._given}: the store is closed; open it first")
+        files.unguard(self._path)
+        self._owner.die()
+
+    def _move_out(self, cursor: apsw.Cursor) -> None:
+        cursor.execute("UPDATE runs SET owner = NULL WHERE owner = ?", (self._owner.id,))
+        cursor.execute("DELETE FROM owners WHERE id = ?", (self._owner.id,))
+
+    def _shut(self, why: str) -> None:
+        self._is_open = False
+        self._writer = self._readers = _Closed(why)
+        _open_stores.discard(self)
+
+    # -- the log
+
+    async def append(self, run_id: str, facts: Sequence[Fact], *, epoch: int, solo: bool = False) -> None:
+        """See :class:`engine.store.Store`. Waits as long as the disk is in trouble."""
+        writer = self._writer
+        synced = False
+        for fact in facts:
+            if fact.type in SYNCED:
+                synced = True
+                break
+        if self._durability == "relaxed":
+            if run_id in self._failed:
+                raise self._failed.pop(run_id)
+            if not synced and writer.trouble is None and self._defer(run_id, facts, epoch):
+                return
+        elif solo and not synced and writer.attempt(self._log.write, run_id, facts, epoch):
+            return
+        future = asyncio.get_running_loop().create_future()
+        writer.submit(self._appending(run_id, facts, epoch, future, synced=synced))
+        await future
+
+    def _appending(self, run_id: str, facts: Sequence[Fact], epoch: int, outcome: Any, *, synced: bool) -> Work:
+        log = self._log
+        return Work(
+            lambda cursor: log.write(cursor, run_id, facts, epoch),
+            outcome,
+            synced=synced,
+            size=len(facts),
+            has_landed=lambda cursor: log.has_landed(cursor, run_id, facts[-1].seq),
+        )
+
+    def _defer(self, run_id: str, facts: Sequence[Fact], epoch: int) -> bool:
+        if any(fact.type in LOUD for fact in facts):
+            return False
+        outcome = _Deferred(self._unwritten, self._failed, run_id, facts)
+        self._writer.submit(self._appending(run_id, facts, epoch, outcome, synced=False), within=RELAXED_SECONDS)
+        return True
+
+    async def read(self, run_id: str, *, after: int = 0, limit: int | None = None, resolve: bool = False) -> list[Fact]:
+        """See :class:`engine.store.Store`."""
+        waiting = list(self._unwritten.get(run_id, ())) if self._unwritten else []
+        with self._readers.cursor() as cursor:
+            key = cursor.execute("SELECT key FROM runs WHERE run_id = ?", (run_id,)).get
+            if key is None:
+                raise unknown(run_id)
+            rows = cursor.execute(_FACTS, (key, after, -1 if limit is None else limit)).fetchall()
+            facts = [to_fact(row) for row in rows]
+            last = facts[-1].seq if facts else after
+            facts += [fact for fact in waiting if fact.seq > last][: None if limit is None else limit - len(facts)]
+            if resolve:
+
+                def fetch(seq: int) -> Fact | None:
+                    row = cursor.execute(_FACT, (key, seq)).fetchone()
+                    return None if row is None else to_fact(row)
+
+                resolver = Resolver(facts, fetch)
+                for fact in facts:
+                    resolver.resolve(fact)
+        return facts
+
+    # -- ownership
+
+    async def claim(self, run_id: str, *, force: bool = False) -> Claim | None:
+        """See :class:`engine.store.Store`."""
+        return await self._do(partial(self._claim, run_id, force), synced=False)
+
+    def _claim(self, run_id: str, force: bool, cursor: apsw.Cursor) -> Claim | None:
+        found = cursor.execute("SELECT key, owner, epoch FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        if found is None:
+            raise unknown(run_id)
+        key, owner, epoch = found
+        if owner == self._owner.id:
+            owner = None
+        if owner is not None and not force and self._owner.is_alive(owner):
+            return None
+        self._log.forget(run_id)
+        cursor.execute("UPDATE runs SET owner = ?, epoch = ? WHERE key = ?", (self._owner.id, epoch + 1, key))
+        return Claim(run_id, epoch + 1, owner)
+
+    async def release(self, run_id: str, *, epoch: int) -> None:
+        """See :class:`engine.store.Store`."""
+        query = "UPDATE runs SET owner = NULL WHERE run_id = ? AND epoch = ? AND owner = ?"
+        await self._do(lambda cursor: _run(cursor, query, (run_id, epoch, self._owner.id)), synced=False)
+        self._log.forget(run_id)
+
+    async def claimable(self, workflow_ids: Sequence[str]) -> list[str]:
+        """See :class:`engine.store.Store`."""
+        return self._ownerless(_ALIVE, workflow_ids)
+
+    async def unhooked(self, workflow_ids: Sequence[str]) -> list[str]:
+        """See :class:`engine.store.Store`."""
+        return self._ownerless(_UNHOOKED, workflow_ids)
+
+    def _ownerless(self, query: str, workflow_ids: Sequence[str]) -> list[str]:
+        with self._readers.cursor() as cursor:
+            return lists.ids(cursor, query, workflow_ids, _Gone(self._owner))
+
+    async def mark_hooked(self, run_id: str) -> None:
+        """See :class:`engine.store.Store`. Nothing is left to do then, so the run is let go, too."""
+        query = "UPDATE runs SET hooked = 1, owner = NULL WHERE run_id = ?"
+        await self._do(lambda cursor: _run(cursor, query, (run_id,)), synced=False)
+
+    # -- calls between processes
+
+    async def post(self, run_id: str, verb: str, body: Mapping[str, Any]) -> int:
+        """See :class:`engine.store.Store`."""
+
+        def write(cursor: apsw.Cursor) -> int:
+            key = cursor.execute("SELECT key FROM runs WHERE run_id = ?", (run_id,)).get
+            if key is None:
+                raise unknown(run_id)
+            query = "INSERT INTO requests (run, sender, verb, body) VALUES (?, ?, ?, ?)"
+            cursor.execute(query, (key, self._owner.id, verb, encode(dict(body))))
+            return cursor.connection.last_insert_rowid()
+
+        return await self._do(write, synced=True)
+
+    async def requests(self) -> list[Request]:
+        """See :class:`engine.store.Store`."""
+        with self._readers.cursor() as cursor:
+            return lists.requests(cursor, self._owner.id)
+
+    async def reply(self, request_id: int, body: Mapping[str, Any]) -> None:
+        """See :class:`engine.store.Store`."""
+        bindings = encode(dict(body)), request_id
+        await self._do(lambda cursor: _run(cursor, "UPDATE requests SET reply = ? WHERE id = ?", bindings), synced=True)
+
+    async def reply_to(self, request_id: int) -> dict[str, Any] | None:
+        """See :class:`engine.store.Store`."""
+        with self._readers.cursor() as cursor:
+            reply = cursor.execute("SELECT reply FROM requests WHERE id = ?", (request_id,)).get
+        if reply is None:
+            return None
+        await self._do(lambda cursor: _run(cursor, "DELETE FROM requests WHERE id = ?", (request_id,)), synced=False)
+        return dict(decode(reply))
+
+    def changed(self) -> bool:
+        """See :class:`engine.store.Store`."""
+        return bool(self._writer.changed())
+
+    # -- lists
+
+    async def row(self, run_id: str) -> RunRow:
+        """See :class:`engine.store.Store`."""
+        with self._readers.cursor() as cursor:
+            found = lists.row(cursor, run_id)
+        if found is None:
+            raise unknown(run_id)
+        return found
+
+    async def list_runs(self, where: RunFilter, *, limit: int, after: str | None) -> Page[RunRow]:
+        """See :class:`engine.store.Store`. With ``text``, a page may be short and still have a next one."""
+        with self._readers.cursor() as cursor:
+            return lists.runs(cursor, where, limit=limit, after=after)
+
+    async def list_suspensions(
+        self, *, run_id: str | None, workflow: str | None, limit: int, after: str | None
+    ) -> Page[Suspension]:
+        """See :class:`engine.store.Store`."""
+        with self._readers.cursor() as cursor:
+            return lists.suspensions(cursor, run_id=run_id, workflow=workflow, limit=limit, after=after)
+
+    async def suspension(self, token: str) -> tuple[Suspension, str]:
+        """See :class:`engine.store.Store`."""
+        with self._readers.cursor() as cursor:
+            return lists.suspension(cursor, token)
+
+    # -- the rest
+
+    async def put_definition(self, version: str, definition: Mapping[str, Any]) -> None:
+        """See :class:`engine.store.Store`."""
+        if version in self._definitions:
+            return
+        bindings = version, encode(dict(definition))
+        query = "INSERT OR IGNORE INTO definitions VALUES (?, ?)"
+        await self._do(lambda cursor: _run(cursor, query, bindings), synced=False)
+        self._definitions.add(version)
+
+    async def definition(self, version: str) -> dict[str, Any] | None:
+        """See :class:`engine.store.Store`."""
+        with self._readers.cursor() as cursor:
+            return lists.definition(cursor, version)
+
+    async def delete(self, run_id: str) -> None:
+        """See :class:`engine.store.Store`."""
+
+        def write(cursor: apsw.Cursor) -> None:
+            found = cursor.execute("SELECT key, status FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+            if found is None:
+                raise unknown(run_id)
+            if found[1] not in ENDED:
+                raise RunInFlight(f"run {run_id!r} has not ended; cancel it first")
+            removal.remove(cursor, found[0])
+            self._log.forget(run_id)
+
+        await self._do(write, synced=False)
+
+    async def prune(self, *, before: datetime, status: Sequence[str]) -> int:
+        """See :class:`engine.store.Store`. Each run goes in one transaction; others are served in between."""
+        removed = 0
+        while True:
+            several = await self._do(partial(removal.prune, before.timestamp(), tuple(status)), synced=False)
+            if not several:
+                return removed
+            removed += several
+
+    async def _do(self, write: Callable[[apsw.Cursor], T], *, synced: bool) -> T:
+        """Run something in a transaction of the writer."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._writer.submit(Work(write, future, synced=synced))
+        return await future
+
+    def _forked(self) -> None:
+        """In a child of this process: the connections and the lock are the parent's."""
+        import ctypes  # noqa: PLC0415 nobody else needs it
+
+        self._owner.forget()
+        mine = [self._writer.connection, *self._readers.all()] if self._is_open else []
+        for connection in mine:  # never closed here: that would take the parent's locks, or its log, away
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+        self._shut(f"{self._given} was opened by the parent of this process; open a store of its own here")
+
+
+def _run(cursor: apsw.Cursor, query: str, bindings: tuple[Any, ...]) -> None:
+    cursor.execute(query, bindings)
+
+
+def _after_fork() -> None:
+    for store in list(_open_stores):
+        store._forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class _Closed:
+    """In the place of the connections of a store that can't be used."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise StoreError(self._why)
+
+
+class _Deferred:
+    """What became of facts for which nobody waits; until then they are read from memory."""
+
+    def __init__(
+        self,
+        unwritten: dict[str, list[Fact]],
+        failed: dict[str, BaseException],
+        run_id: str,
+        facts: Sequence[Fact],
+    ) -> None:
+        self._unwritten = unwritten
+        self._failed = failed
+        self._run_id = run_id
+        self._count = len(facts)
+        unwritten[run_id] = unwritten.get(run_id, []) + list(facts)
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, _: object, /) -> None:
+        left = self._unwritten[self._run_id][self._count :]
+        if left:
+            self._unwritten[self._run_id] = left
+        else:
+            del self._unwritten[self._run_id]
+
+    def set_exception(self, error: BaseException, /) -> None:
+        """The next append of the run raises it: somebody waits for that one."""
+        self._failed.setdefault(self._run_id, error)
+        self.set_result(None)
+
+
+class _Gone(dict[str | None, bool]):
+    """Whether an owner is gone, asked once each."""
+
+    def __init__(self, owner: Owner) -> None:
+        super().__init__({None: True})
+        self._owner = owner
+
+    def __missing__(self, other: str | None) -> bool:
+        gone = self[other] = other is None or not self._owner.is_alive(other)
+        return gone
+
+
+__all__ = ["EngineError", "SqliteStore"]

@@ -1,0 +1,52 @@
+"""What happens when a time has come: a sleep ends, a retry is due, a question or a wait has expired."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.cells import DONE, Cell
+from engine.errors import EngineError, StepTimeout, SuspensionExpired
+from engine.events import Fact
+from engine.failures import describe
+from engine.plan import Call, Sleep, Wait
+from engine.values import Value
+from engine.sources import encode_free
+
+if TYPE_CHECKING:
+    from engine.executor import Executor
+
+
+def woken(run: Executor, cell: Cell, mark: str | int) -> list[Fact] | None:
+    """The facts that a time makes for a cell; ``[]``: start it again; ``None``: nothing, things have moved on."""
+    if cell.status in DONE or run.state.canceling or run.state.ended:
+        return None
+    if cell.question is not None and cell.question.token == mark:
+        return _expired(cell)
+    if mark != cell.attempts:
+        return None
+    node = cell.node
+    if isinstance(node, Sleep) and cell.status == "waiting":
+        fired = Fact("timer.fired", cell.path, attempt=cell.attempts, site=cell)
+        return [fired, Fact("step.succeeded", cell.path, attempt=cell.attempts, value=cell.input, site=cell)]
+    if isinstance(node, Wait) and cell.status == "waiting":
+        return [_failed(cell, StepTimeout(f"no event {node.event!r} came to {cell.path!r} within {node.timeout:g} s"))]
+    if isinstance(node, Call) and cell.due is not None and cell.status == "running" and cell.path not in run.running:
+        return []
+    return None
+
+
+def _expired(cell: Cell) -> list[Fact]:
+    question = cell.question
+    if question is None:
+        return []
+    expired = Fact("suspension.expired", cell.path, data={"token": question.token}, site=cell)
+    if question.has_default:
+        data = {"token": question.token, "by": "expiry"}
+        answer = Value(encode_free(question.default))
+        return [expired, Fact("step.resumed", cell.path, data=data, value=answer, site=cell)]
+    return [expired, _failed(cell, SuspensionExpired(f"nobody answered the question of step {cell.path!r} in time"))]
+
+
+def _failed(cell: Cell, error: EngineError) -> Fact:
+    data = {"error": describe(error, step=cell.path)}
+    return Fact("step.failed", cell.path, attempt=cell.attempts, data=data, site=cell)

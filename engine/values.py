@@ -1,0 +1,148 @@
+"""A value on its way through a run: stored once as bytes, handed on as an object.
+
+A step's output is encoded at the step's boundary; the record is those bytes, so nothing that happens to the object
+afterwards changes what was recorded. The object itself goes to the one step that follows (it is moved, not shared);
+whoever asks later gets a fresh copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import reduce
+
+from engine.schema import ANY, Schema, plain
+
+INLINE_BYTES = 256
+"""A value that the log already has is repeated up to this size, and referred to above it."""
+
+BLOB_BYTES = 16_384
+"""Larger values are stored once, by their hash."""
+
+_NOTHING = object()
+
+
+class Value:
+    """One immutable value: its stored form, its schema, and the live object while nobody has taken it."""
+
+    __slots__ = ("_digest", "_live", "_raw", "holes", "parts", "schema", "seq")
+
+    def __init__(
+        self,
+        raw: bytes | None,
+        schema: Schema = ANY,
+        *,
+        live: object = _NOTHING,
+        seq: int = 0,
+        parts: Mapping[str, Value] | Sequence[Value] | None = None,
+        holes: tuple[str, ...] = (),
+    ) -> None:
+        self._raw = raw
+        self.schema = schema
+        self._live = live
+        self.seq = seq
+        self.parts = parts
+        self.holes = holes
+        self._digest: str | None = None
+
+    @classmethod
+    def of(cls, obj: object, schema: Schema = ANY) -> Value:
+        """Encode ``obj``. Raises ``NotSerializable``."""
+        if schema.has_secrets:
+            raw, holes = schema.encode_with_holes(obj)
+            return cls(raw, schema, live=obj, holes=holes)
+        return cls(schema.encode(obj), schema, live=obj)
+
+    @classmethod
+    def group(cls, parts: Mapping[str, Value] | Sequence[Value]) -> Value:
+        """A dict or list of values: the output of a parallel, a branch, a foreach."""
+        return cls(None, ANY, parts=parts)
+
+    @property
+    def raw(self) -> bytes:
+        """The stored form: JSON, UTF-8."""
+        if self._raw is None:
+            self._raw = self._join()
+        return self._raw
+
+    def _join(self) -> bytes:
+        if isinstance(self.parts, Mapping):
+            inside = b",".join(ANY.encode(key) + b":" + part.raw for key, part in self.parts.items())
+            return b"{" + inside + b"}"
+        return b"[" + b",".join(part.raw for part in self.parts or ()) + b"]"
+
+    @property
+    def digest(self) -> str:
+        """The value's address in the blob table: BLAKE2b, 32 bytes, in hexadecimal."""
+        if self._digest is None:
+            self._digest = hashlib.blake2b(self.raw, digest_size=32).hexdigest()
+        return self._digest
+
+    def plain(self) -> object:
+        """The value as plain JSON data (a fresh copy), for display."""
+        return plain(self.raw)
+
+    def typed(self) -> object:
+        """The value as its producer's schema gives it; for conditions and maps, which only read."""
+        if self._live is not _NOTHING:
+            return self._live
+        if isinstance(self.parts, Mapping):
+            return {key: part.typed() for key, part in self.parts.items()}
+        if self.parts is not None:
+            return [part.typed() for part in self.parts]
+        return self.schema.decode(self.raw)
+
+    def copy(self) -> object:
+        """A fresh typed copy."""
+        if isinstance(self.parts, Mapping):
+            return {key: part.copy() for key, part in self.parts.items()}
+        if self.parts is not None:
+            return [part.copy() for part in self.parts]
+        return self.schema.decode(self.raw)
+
+    def take(self, schema: Schema) -> object:
+        """The value for a step with this input schema; the live object if it fits and nobody took it before.
+
+        Raises ``DataError`` if the schema does not take the value.
+        """
+        if schema is self.schema and self._live is not _NOTHING:
+            live, self._live = self._live, _NOTHING
+            return live
+        return schema.decode(self.raw)
+
+    def revive(self, obj: object) -> None:
+        """Put the whole object back: what is stored of it has holes where secrets were."""
+        self._live = obj
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the object itself is still here (so that secrets in it are whole)."""
+        return self._live is not _NOTHING
+
+    @property
+    def size(self) -> int:
+        """Bytes of the stored form, or of its parts."""
+        if self._raw is not None or self.parts is None:
+            return len(self.raw)
+        parts = self.parts.values() if isinstance(self.parts, Mapping) else self.parts
+        return reduce(lambda total, part: total + part.size + 2, parts, 2)
+
+    def reference(self) -> object | None:
+        """Where the log already has this value: a ``seq``, or a dict or list of such; ``None`` if it has not."""
+        if self.seq:
+            return self.seq
+        if isinstance(self.parts, Mapping):
+            found: dict[str, object] = {key: part.reference() for key, part in self.parts.items()}
+            return {"d": found} if all(ref is not None for ref in found.values()) else None
+        if self.parts is not None:
+            listed = [part.reference() for part in self.parts]
+            return {"l": listed} if all(ref is not None for ref in listed) else None
+        return None
+
+    def __repr__(self) -> str:
+        return f"Value({self.raw[:60]!r})"
+
+
+def null() -> Value:
+    """A fresh ``None``."""
+    return Value(b"null", ANY, live=None)

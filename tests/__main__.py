@@ -1,0 +1,91 @@
+"""The test command: every gate, then every test.
+
+``python -m tests`` is what CI runs; ``--fast`` leaves out the gates and the coverage. Other arguments go to pytest,
+and then the coverage is shown but not demanded, since they choose tests.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.requires import PROGRAMS, is_ci, missing
+
+ROOT = Path(__file__).parent.parent
+COVERAGE = 95  # percent of lines and branches of the engine
+
+LAYERS = "from importlinter.cli import lint_imports_command as lint; lint()"  # it has no `python -m` form
+
+GATES = {
+    "ruff check": ["-m", "ruff", "check", "--quiet"],
+    "ruff format": ["-m", "ruff", "format", "--check", "--quiet"],
+    "mypy": ["-m", "mypy", "--no-error-summary"],
+    "pyright": ["-m", "pyright"],
+    "import layers": ["-c", LAYERS, "--no-cache", "--no-logo"],
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run what is asked for; 0 if everything passed."""
+    fast = "--fast" in arguments
+    chosen = [argument for argument in arguments if argument != "--fast"]
+    install_programs()
+    failed = [] if fast else [name for name, command in GATES.items() if not passes(name, command)]
+    if not run_pytest(chosen, coverage=not fast):
+        failed.append("pytest")
+    print(f"failed: {', '.join(failed)}" if failed else "everything passed", flush=True)
+    return 1 if failed else 0
+
+
+def install_programs() -> None:
+    """Get the programs that tests need and no Python package brings, where that is possible; name what is missing."""
+    if missing() and sys.platform == "linux" and os.geteuid() == 0 and Path("/usr/bin/apt-get").exists():
+        packages = [PROGRAMS[program] for program in missing()]
+        for action in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
+            subprocess.run(
+                ["apt-get", "-qq", *action],
+                env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                check=False,
+            )
+    if missing():
+        fate = "FAIL (CI=true)" if is_ci() else "be SKIPPED"
+        print(f"!! Not on this machine: {', '.join(missing())}. Tests that need it will {fate}.", flush=True)
+
+
+def passes(name: str, command: list[str]) -> bool:
+    """Run one gate, print its line, and show what it said if it failed."""
+    started = time.monotonic()
+    here = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # pyright asks the first python on PATH
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=os.environ | {"PATH": here, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    passed = done.returncode == 0
+    print(f"{'ok    ' if passed else 'FAILED'} {name} ({time.monotonic() - started:.1f} s)", flush=True)
+    if not passed:
+        print(done.stdout, flush=True)
+    return passed
+
+
+def run_pytest(chosen: list[str], *, coverage: bool) -> bool:
+    """Run the tests; pytest's own lines go through, and its last one is the count."""
+    command = [sys.executable, "-m", "pytest", "-n", "auto", "--maxprocesses", "8", "--dist", "worksteal"]
+    if coverage:
+        command += ["--cov", "--cov-report", "term"]
+    if coverage and not chosen:
+        command += ["--cov-fail-under", str(COVERAGE)]
+    return subprocess.run([*command, *chosen], cwd=ROOT, check=False).returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

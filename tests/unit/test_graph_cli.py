@@ -1,0 +1,95 @@
+"""The command that draws a workflow."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.graph import cli
+from tests.unit.graph_definitions import DEPLOY
+
+FLOWS = """
+from engine.steps import step
+from engine.workflow import create_workflow
+
+@step
+def hello(name: str) -> str: return name
+
+one = create_workflow(id="first").then(hello)
+two = create_workflow(id="second").then(hello).then(hello, id="again")
+"""
+
+
+@pytest.fixture
+def flows(tmp_path: Path) -> Iterator[Path]:
+    file = tmp_path / "drawn_flows.py"
+    file.write_text(FLOWS, "utf-8")
+    before = list(sys.path)
+    yield file
+    sys.path[:] = before
+    sys.modules.pop("drawn_flows", None)
+
+
+def run(*words: str | Path) -> int:
+    parser = argparse.ArgumentParser()
+    cli.add_arguments(parser)
+    return cli.run(parser.parse_args([str(word) for word in words]))
+
+
+@pytest.mark.parametrize("name", ["second", "two"])
+def test_a_workflow_in_a_file(flows: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert run(f"{flows}:{name}", "--format", "mermaid") == 0
+    assert capsys.readouterr().out.splitlines()[2:4] == ['  n1["hello<br/>step"]', '  n2["again<br/>step"]']
+
+
+def test_a_workflow_in_a_module(
+    flows: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(flows.parent))
+    assert run("drawn_flows:first", "--format", "json") == 0
+    assert json.loads(capsys.readouterr().out)["id"] == "first"
+
+
+@pytest.mark.parametrize(
+    ("ending", "begins"),
+    [("svg", "<svg "), ("dot", "digraph "), ("mmd", "flowchart TD"), ("json", "{"), ("txt", "<svg ")],
+)
+def test_the_files_name_says_the_format(flows: Path, tmp_path: Path, ending: str, begins: str) -> None:
+    out = tmp_path / f"graph.{ending}"
+    assert run(f"{flows}:first", "-o", out) == 0
+    assert out.read_text("utf-8").startswith(begins)
+
+
+def test_a_stored_definition(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "definition.json"
+    file.write_text(json.dumps(DEPLOY), "utf-8")
+    assert run(file, "--theme", "dark", "--no-legend") == 0
+    assert 'legend"' not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("{file}", "has several workflows; name one of first, second after a colon"),
+        ("{file}:third", "has no workflow 'third'; it has first, second"),
+        ("{folder}/absent.py", "there is no file"),
+        ("json", "json has no workflow; make one with create_workflow(...) at its top level"),
+        ("no_such_module_here", "can't be imported: ModuleNotFoundError"),
+        ("{folder}/broken.py", "can't be imported: SyntaxError"),
+        ("{folder}/absent.json", "No such file"),
+        ("{folder}/list.json", "it has no 'root'"),
+    ],
+)
+def test_a_wrong_target_says_what_there_is(
+    flows: Path, capsys: pytest.CaptureFixture[str], target: str, said: str
+) -> None:
+    (flows.parent / "broken.py").write_text("def (", "utf-8")
+    (flows.parent / "list.json").write_text("[]", "utf-8")
+    assert run(target.format(file=flows, folder=flows.parent)) == 2
+    out, err = capsys.readouterr()
+    assert (out, said in err) == ("", True), err

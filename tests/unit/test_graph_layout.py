@@ -1,0 +1,162 @@
+"""Where things are: nothing over anything else, in order, whoever lays it out."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from engine.graph import build_graph, fallback, graphviz, layout, to_json, to_svg
+from engine.graph.geometry import collisions, disorder
+from tests.unit.graph_definitions import ALL, DEPLOY, EVERYTHING, chain, definition, loop, nested, step, wide
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept() -> None:
+    layout._cache.clear()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_our_own_layout_has_nothing_over_anything_else(name: str) -> None:
+    graph = build_graph(ALL[name])
+    made = fallback.lay_out(graph)
+    assert (collisions(made, graph), disorder(made, graph)) == ([], [])
+    assert all(
+        0 <= point.x <= made.width and 0 <= point.y <= made.height for line in made.lines for point in line.points()
+    )
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_layout_that_serves_has_nothing_over_anything_else(name: str) -> None:
+    graph = build_graph(ALL[name])
+    made = layout.lay_out(graph)
+    assert (collisions(made, graph), disorder(made, graph)) == ([], [])
+
+
+def test_graphviz_lays_out_what_is_simple() -> None:
+    assert [layout.lay_out(build_graph(one)).engine for one in (DEPLOY, chain(30), wide(24))] == ["graphviz"] * 3
+
+
+def test_what_graphviz_lays_out_badly_is_laid_out_by_us() -> None:
+    graph = build_graph(EVERYTHING)
+    theirs = graphviz.read(json.loads(layout._here(graphviz.source(graph))), graph)
+    assert disorder(theirs, graph) != []
+    assert layout.lay_out(graph).engine == "own"
+
+
+def test_graphviz_gets_no_text_of_a_workflow() -> None:
+    text = graphviz.source(
+        build_graph(definition(step("secret_name"), loop("l", nested("l", step("x")), "secret_condition")))
+    )
+    assert "secret" not in text
+
+
+def test_a_layout_is_kept() -> None:
+    graph = build_graph(DEPLOY)
+    assert layout.lay_out(graph) is layout.lay_out(build_graph(DEPLOY))
+    assert layout.lay_out(graph, "own") is not layout.lay_out(graph)
+
+
+def test_without_graphviz_our_own_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
+    assert layout.lay_out(build_graph(DEPLOY)).engine == "own"
+
+
+@pytest.mark.parametrize("answer", [b"", b"{", b"{}", b'{"bb": "0,0,1,1", "objects": [], "edges": []}', b"[]"])
+def test_an_answer_that_makes_no_sense_is_not_used(monkeypatch: pytest.MonkeyPatch, answer: bytes) -> None:
+    monkeypatch.setattr(layout, "_here", lambda _: answer)
+    assert layout.lay_out(build_graph(DEPLOY)).engine == "own"
+
+
+def test_a_large_graph_is_laid_out_by_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "_here", None)
+    assert layout.lay_out(build_graph(chain(200))).engine == "graphviz"
+
+
+@pytest.mark.parametrize(
+    "fate", ["raise SystemExit(3)", "import os; os.abort()", "import time; time.sleep(60)", "print('{')"]
+)
+def test_a_process_that_dies_or_hangs_harms_nobody(fate: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(fate, "utf-8")
+    monkeypatch.setattr(layout.dot_process, "__file__", str(program))
+    monkeypatch.setattr(layout, "SECONDS", 0.5)
+    assert layout.lay_out(build_graph(chain(200))).engine == "own"
+
+
+def test_while_graphviz_is_stuck_our_own_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "SECONDS", 0.01)
+    with layout._one_at_a_time:
+        assert layout.lay_out(build_graph(DEPLOY)).engine == "own"
+
+
+def test_the_process_reads_dot_and_writes_json() -> None:
+    command = [sys.executable, "-P", str(layout.dot_process.__file__)]
+    done = subprocess.run(command, input=b"digraph { a -> b }", capture_output=True, check=True, timeout=30)
+    assert [item["name"] for item in json.loads(done.stdout)["objects"]] == ["a", "b"]
+
+
+def test_many_threads_get_the_same_picture() -> None:
+    graphs = [build_graph(definition(*DEPLOY["root"]["children"], step(f"s{n}"), id=f"w{n}")) for n in range(6)]
+    alone = [to_json(graph) for graph in graphs]
+    barrier = threading.Barrier(6)
+
+    def again(n: int) -> str:
+        barrier.wait(5)
+        layout._cache.clear()
+        return to_json(graphs[n])
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(again, range(6))) == alone
+
+
+def test_a_thousand_steps_are_quick() -> None:
+    began = time.perf_counter()
+    svg = to_svg(build_graph(chain(1000)))
+    assert svg.count('role="listitem"') == 1000
+    assert time.perf_counter() - began < 3
+
+
+def test_ten_thousand_nodes_take_our_own_layout_no_time() -> None:
+    graph = build_graph(chain(10_000))
+    began = time.perf_counter()
+    assert fallback.lay_out(graph).engine == "own"
+    assert time.perf_counter() - began < 2
+    assert layout.lay_out(graph).engine == "own"
+
+
+def test_a_thousand_arms_unfolded() -> None:
+    graph = build_graph(wide(1000), unfold={"parallel-1"})
+    made = fallback.lay_out(graph)
+    assert collisions(made, graph) == []
+
+
+def test_a_long_chain_is_tall() -> None:
+    made = layout.lay_out(build_graph(chain(30)))
+    assert made.height > 30 * 60
+    assert made.width < 300
+
+
+SAME = """
+import sys
+from engine.graph import to_json, to_svg
+from tests.unit.graph_definitions import DEPLOY, EVERYTHING
+sys.stdout.write(to_svg(DEPLOY) + to_svg(EVERYTHING) + to_json(DEPLOY))
+"""
+
+
+def test_the_same_definition_gives_the_same_bytes() -> None:
+    root = Path(layout.__file__).parents[2]
+    said = set()
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(root), "PYTHONUTF8": "1"}
+        done = subprocess.run([sys.executable, "-c", SAME], cwd=root, env=environment, capture_output=True, check=True)
+        said.add(done.stdout)
+    assert len(said) == 1
