@@ -154,7 +154,7 @@ class Frame(Cell):
 class Site:
     """Where a fact happens, known before it is applied: the node, its path, its parent and its slot there."""
 
-    __slots__ = ("catches", "input", "node", "parent", "path", "slot")
+    __slots__ = ("catches", "given", "input", "node", "parent", "path", "slot")
 
     def __init__(
         self, node: PlanNode, path: str, parent: Frame, slot: int, input: Value, catches: Cell | None = None
@@ -165,6 +165,8 @@ class Site:
         self.slot = slot
         self.input = input
         self.catches = catches
+        self.given = False
+        """Whether a person gave the input, in the place of what flows here."""
 
 
 def ancestors(cell: Cell) -> list[Frame]:

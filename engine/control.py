@@ -79,17 +79,22 @@ async def start(
         if plan.workflow.on_start is not None:
             current.input = value  # the hook sees what the run would start with
             await call_hook(plan.workflow.on_start, run.info())
-        run.queued = not run.engine.admit(run)
-        if run.queued:
-            data["status"] = "pending"
-        todo = run.record(Fact("run.started", data=data or None, value=value))
-        if run.queued:
-            await run.commit()
-            run.engine.enqueue(run, todo)
-        else:
-            await run.go(todo)
+        await begin(run, value, data)
     finally:
         run.starting = False
+
+
+async def begin(run: Executor, value: Value, data: dict[str, Any]) -> None:
+    """Write the start, and go; or wait for one of ``max_running`` places."""
+    run.queued = not run.engine.admit(run)
+    if run.queued:
+        data["status"] = "pending"
+    todo = run.record(Fact("run.started", data=data or None, value=value))
+    if run.queued:
+        await run.commit()
+        run.engine.enqueue(run, todo)
+    else:
+        await run.go(todo)
 
 
 def _context(run: Executor, given: Mapping[str, Any] | None) -> Any:

@@ -98,6 +98,13 @@ class Executor:
         self._pending.append(fact)
         return advance(state, fact)
 
+    def adopt_fact(self, fact: Fact, *, at: float) -> None:
+        """Take over a fact from another run's log, with its own time; what follows from it is the caller's to say."""
+        fact.seq = self.state.seq + 1
+        fact.at = at
+        apply(self.state, fact)
+        self._pending.append(fact)
+
     def record_all(self, facts: Iterable[Fact]) -> list[Command]:
         """Record several facts; what follows from all of them."""
         todo: list[Command] = []

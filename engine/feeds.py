@@ -21,17 +21,13 @@ _TAKES = {
 }
 
 
-def find_misfits(output: Node, wanted: Node, *, all_present: bool = False) -> list[str]:
-    """The reasons why no value of ``output`` fits ``wanted``; empty if one may.
-
-    With ``all_present``, an output has every field that it lists, whatever it says is required.
-    """
-    return _Check(output, wanted, all_present=all_present).compare(output, wanted, "", 0)
+def find_misfits(output: Node, wanted: Node) -> list[str]:
+    """The reasons why no value of ``output`` fits ``wanted``; empty if one may."""
+    return _Check(output, wanted).compare(output, wanted, "", 0)
 
 
 class _Check:
-    def __init__(self, output: Node, wanted: Node, *, all_present: bool) -> None:
-        self.all_present = all_present
+    def __init__(self, output: Node, wanted: Node) -> None:
         self.output = output
         self.wanted = wanted
 
@@ -72,9 +68,6 @@ class _Check:
             return self.arrays(out, into, at, depth)
         return self.objects(out, into, at, depth) if kinds[0] == "object" else []
 
-    def is_sure(self, out: Node, name: str) -> bool:
-        return self.all_present or name in (out.get("required") or ())
-
     def arrays(self, out: Node, into: Node, at: str, depth: int) -> list[str]:
         first, second = out.get("prefixItems"), into.get("prefixItems")
         if first and second:
@@ -94,7 +87,7 @@ class _Check:
         spare = [name for name in have if name not in want]
         for name, schema in want.items():
             if name in have:
-                if name in required or self.is_sure(out, name):
+                if name in required or _is_sure(out, name):
                     found += self.compare(have[name], schema, _below(at, name), depth + 1)
             elif name in required:
                 found += self.missing(name, schema, (have, spare, more), at, depth)
@@ -123,7 +116,7 @@ class _Check:
         """Fields of the output that the input does not list."""
         rule, want = into.get("additionalProperties", True), into.get("properties") or {}
         have = {name: schema for name, schema in (out.get("properties") or {}).items() if name not in want}
-        sure = [name for name in have if self.is_sure(out, name)]
+        sure = [name for name in have if _is_sure(out, name)]
         if rule is False:
             return [f"does not take the field '{_below(at, name)}'" for name in sure]
         if isinstance(rule, dict):
@@ -154,6 +147,12 @@ class _Check:
         if kind == "object":
             return str(schema.get("title") or "object")
         return str(schema["format"]) if "format" in schema else _SHORT.get(str(kind), "any")
+
+
+def _is_sure(out: Node, name: str) -> bool:
+    """Whether every output has this field: it is required, or has a default."""
+    schema = (out.get("properties") or {}).get(name)
+    return name in (out.get("required") or ()) or (isinstance(schema, dict) and "default" in schema)
 
 
 def _below(at: str, name: str) -> str:

@@ -138,12 +138,7 @@ class _Compiler:
             case "integer":
                 return core_schema.int_schema(strict=True, **_limits(node, where))
             case "number":
-                limits = _limits(node, where)
-                integer, real = (
-                    core_schema.int_schema(strict=True, **limits),
-                    core_schema.float_schema(strict=True, **limits),
-                )
-                return core_schema.union_schema([integer, real], mode="left_to_right")
+                return _number(node, where)
             case "boolean":
                 return core_schema.bool_schema(strict=True)
             case "null":

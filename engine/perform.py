@@ -75,6 +75,7 @@ async def perform(run: Executor, command: Command) -> list[Command]:
 def start(run: Executor, site: Site, attempt: int) -> list[Command]:
     """Check the input of a node and write that it has started."""
     node = site.node
+    data = {"given": True} if site.given else None
     if isinstance(node, (Call, Sequence)):
         wanted = node.input
         given = site.input
@@ -85,8 +86,8 @@ def start(run: Executor, site: Site, attempt: int) -> list[Command]:
                 return refuse(run, site, attempt, InvalidInput(f"input of {site.path!r}: {error}"))
         if given.holes and not given.is_live:
             return _ask_for_secrets(run, site, attempt, given)
-        return run.record(Fact("step.started", site.path, attempt=attempt, value=given, site=site))
-    return run.record(Fact("step.started", site.path, attempt=attempt, value=site.input, site=site))
+        return run.record(Fact("step.started", site.path, attempt=attempt, data=data, value=given, site=site))
+    return run.record(Fact("step.started", site.path, attempt=attempt, data=data, value=site.input, site=site))
 
 
 def checked(given: Value, wanted: Schema) -> Value:
@@ -149,7 +150,9 @@ async def start_foreach(run: Executor, site: Site, node: Foreach, attempt: int) 
         if not isinstance(at_once, int) or isinstance(at_once, bool) or at_once < 1:
             message = f"concurrency of foreach {site.path!r} is {at_once!r}; give a whole number of at least 1"
             return refuse(run, site, attempt, ConditionFailed(message))
-    data = {"total": len(listed), "at_once": at_once}
+    data: dict[str, Any] = {"total": len(listed), "at_once": at_once}
+    if site.given:
+        data["given"] = True
     return run.record(Fact("step.started", site.path, attempt=attempt, data=data, value=site.input, site=site))
 
 

@@ -30,11 +30,12 @@ class Replay:
         self.open: dict[str, Command] = {}
         self.wakes: list[Wake] = []
         for fact in facts:
-            self._fold(fact)
+            apply(self.state, fact)
+            self.follow(fact)
 
-    def _fold(self, fact: Fact) -> None:
+    def follow(self, fact: Fact) -> None:
+        """After a fact was applied: which command it answers, and which commands follow."""
         state = self.state
-        apply(state, fact)
         if fact.type not in _SILENT:
             self.open.pop(fact.path or "", None)
         for command in advance(state, fact):

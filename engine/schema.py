@@ -299,7 +299,7 @@ def feeds(output: Schema, wanted: Schema) -> list[str]:
         given = output._json_schema(mode, by_alias=False)
         for by_alias in (False, True):
             needed = wanted._json_schema("validation", by_alias=by_alias)
-            misfits = find_misfits(given, needed, all_present=mode == "validation")
+            misfits = find_misfits(given, needed)
             if not misfits:
                 return []
             found = found or misfits

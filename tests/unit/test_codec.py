@@ -316,7 +316,8 @@ def test_what_json_cannot_say_is_shown_readably() -> None:
         (dt.datetime, dt.datetime(2020, 1, 1, 1, 1, 1, 1)),  # noqa: DTZ001
         (dt.datetime, dt.datetime(9999, 12, 31, 23, 59, 59, 999999, dt.timezone(-dt.timedelta(hours=23, minutes=59)))),
         (dt.timedelta, dt.timedelta(microseconds=-1)), (dt.timedelta, dt.timedelta.min),
-        (dt.timedelta, dt.timedelta.max), (uuid.UUID, uuid.UUID(int=5)), (Path, Path("a/b")), (Colour, Colour.RED), (Word, Word.RED),
+        (dt.timedelta, dt.timedelta.max), (uuid.UUID, uuid.UUID(int=5)), (Path, Path("a/b")), (Colour, Colour.RED),
+        (Word, Word.RED),
         (Number, Number.ONE),
         (dict[int, str], {1: "a", 2**70: "b"}), (dict[float, int], {math.inf: 1}), (dict[bool, int], {True: 1}),
         (dict[dt.date, int], {dt.date(1, 1, 1): 1}), (dict[Colour, int], {Colour.RED: 1}), (complex, 1 + 2j),

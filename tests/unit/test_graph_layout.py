@@ -41,7 +41,7 @@ def test_the_layout_that_serves_has_nothing_over_anything_else(name: str) -> Non
 
 
 def test_graphviz_lays_out_what_is_simple() -> None:
-    assert [layout.lay_out(build_graph(one)).engine for one in (DEPLOY, chain(30), wide(24))] == ["graphviz"] * 3
+    assert [layout.lay_out(build_graph(one)).engine for one in (DEPLOY, chain(30), wide(5))] == ["graphviz"] * 3
 
 
 def test_what_graphviz_lays_out_badly_is_laid_out_by_us() -> None:

@@ -16,11 +16,38 @@ from tests.unit.graph_definitions import ALL, DEPLOY, EVERYTHING, NASTY, block, 
 
 SVG = "{http://www.w3.org/2000/svg}"
 ELEMENTS = {"svg", "title", "desc", "style", "g", "rect", "circle", "path", "polygon", "text", "tspan"}
-ATTRIBUTES = {
-    "class", "id", "role", "tabindex", "aria-labelledby", "aria-hidden", "data-workflow", "data-place", "data-kind", "data-body",
-    "data-block", "data-folded", "data-status", "data-from", "data-to", "x", "y", "rx", "cx", "cy", "r", "d", "points",
-    "text-anchor", "transform", "viewBox", "width", "height",
-}  # fmt: skip
+ATTRIBUTES = set(
+    [
+        "class",
+        "id",
+        "role",
+        "tabindex",
+        "aria-labelledby",
+        "aria-hidden",
+        "data-workflow",
+        "data-place",
+        "data-kind",
+        "data-body",
+        "data-block",
+        "data-folded",
+        "data-status",
+        "data-from",
+        "data-to",
+        "x",
+        "y",
+        "rx",
+        "cx",
+        "cy",
+        "r",
+        "d",
+        "points",
+        "text-anchor",
+        "transform",
+        "viewBox",
+        "width",
+        "height",
+    ]
+)
 
 
 def nasty(text: str) -> dict[str, Any]:
@@ -151,10 +178,6 @@ def test_texts_stand_out(theme: dict[str, str]) -> None:
     low = {name: contrast(theme[name], theme[ground]) for name in texts for ground in ("bg", "raised")}
     assert {name: ratio for name, ratio in low.items() if ratio < 4.5} == {}
     assert {name: ratio for name in signs if (ratio := contrast(theme[name], theme["raised"])) < 4.5} == {}
-
-
-def svg_of(definition: dict[str, Any], **statuses: str) -> str:
-    return to_svg(definition, statuses=statuses)
 
 
 def statuses_of(svg: str) -> dict[str, str]:

@@ -1,0 +1,271 @@
+"""A new run out of an old one: the same again, or from one step on with everything that does not depend on it kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from engine import control
+from engine.cells import DONE, Cell, Frame, Site
+from engine.commands import Begin, Command
+from engine.errors import DefinitionChanged, InvalidOutput, NotStarted, UnknownStep
+from engine.events import Fact
+from engine.ids import new_run_id, new_token
+from engine.plan import Call, Foreach, Loop, Parallel, Plan, Sequence
+from engine.recovery import Replay, load
+from engine.run import Run
+from engine.schema import ANY, Schema
+from engine.shared import initial
+from engine.sources import encode_free
+from engine.state import RunState, derived_output
+from engine.values import Value
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+    from engine.executor import Executor
+
+_KEPT_STATUSES = frozenset({"success", "skipped", "suspended", "waiting"})
+_ENDINGS = frozenset({"step.succeeded", "step.failed", "step.canceled", "step.bailed"})
+
+
+async def rerun(engine: Engine, run_id: str) -> Run:
+    """A new run with the same input, state and request context, already going."""
+    old = await engine.replay(run_id)
+    if old.input is None:
+        raise NotStarted(f"run {run_id!r} has not been started, so there is no input to run again with")
+    started = next(fact for fact in await engine.store.read(run_id, limit=10) if fact.type == "run.started")
+    kept = {"state", "request_context"}
+    data = {key: value for key, value in (started.data or {}).items() if key in kept}
+    new = await _new(engine, engine.plan_of(old.workflow_id), old)
+    await new.commit()
+    engine.adopt(new)
+    await control.begin(new, _copy(old.input, new.state.plan.root.input), data)
+    return Run(engine, new.run_id, new.state.workflow_id, run_id)
+
+
+async def _new(engine: Engine, plan: Plan, old: RunState) -> Executor:
+    return await engine.new_executor(
+        plan, new_run_id(), resource_id=old.resource_id, tags=old.tags, parent=old.run_id
+    )
+
+
+def _copy(value: Value, schema: Schema | None = None) -> Value:
+    """The same value for another log."""
+    made = Value(value.raw, schema or value.schema, holes=value.holes)
+    if value.is_live and value.holes:
+        made.revive(value.typed())
+    return made
+
+
+async def fork(
+    engine: Engine, run_id: str, at: str, *, input: Any, outputs: Mapping[str, Any], state: Any
+) -> Run:
+    """See ``Run.fork``."""
+    row = await engine.store.row(run_id)
+    plan = engine.plan_of(row.workflow_id)
+    old = await _fold(engine, run_id, plan)
+    cell = old.cells.get(at)
+    if cell is None or cell.parent is None:
+        known = ", ".join(list(old.cells)[:20]) or "none"
+        raise UnknownStep(f"fork: {at!r} has not begun in run {run_id!r}; these have: {known}")
+    new = await _new(engine, plan, old)
+    log = await engine.store.read(run_id)
+    kept = _Kept(old, cell, resolved={path: _output(old, path, given) for path, given in outputs.items()})
+    replay = _rebuild(new, log, kept)
+    new.record(Fact("run.forked", data={"run_id": run_id, "at": at, "status": "running"}))
+    if state is not None:
+        shared = initial(plan, state)
+        new.record(Fact("state.changed", data={"by": "fork"}, value=Value(ANY.encode(shared))))
+    await new.commit()
+    engine.adopt(new)
+    todo = _todo(replay)
+    if input is not None:
+        _give(todo, at, input)
+    for wake in replay.timers():
+        new.wake(wake)
+    await new.go(todo)
+    return Run(engine, new.run_id, plan.id, run_id)
+
+
+async def _fold(engine: Engine, run_id: str, plan: Plan) -> RunState:
+    """The old run by today's code, which has to know what it recorded."""
+    try:
+        replay, _ = await load(engine.store, run_id, plan)
+    except DefinitionChanged as error:
+        raise DefinitionChanged(f"{error}; a fork needs the places that it keeps") from error
+    return replay.state
+
+
+def _output(old: RunState, path: str, given: Any) -> Value:
+    cell = old.cells.get(path)
+    if cell is None:
+        raise UnknownStep(f"fork: outputs names {path!r}, which has not begun in run {old.run_id!r}")
+    schema = cell.node.output if isinstance(cell.node, (Call, Sequence)) else ANY
+    typed = schema.validate(given, InvalidOutput, f"output of {path!r}")
+    return Value(schema.encode(typed), schema)
+
+
+class _Kept:
+    """Which facts of the old run the new one begins with."""
+
+    def __init__(self, old: RunState, at: Cell, *, resolved: Mapping[str, Value]) -> None:
+        self.old = old
+        self.at = at
+        self.outputs = resolved
+        self.tokens: dict[str, str] = {}
+        self._dropped: set[str] = set()
+        self._reopened: set[str] = set()
+        self._checks: dict[str, int] = {}
+        self._mark(at)
+
+    def _mark(self, at: Cell) -> None:
+        drop = self._dropped
+        if at.path in self.outputs:
+            drop |= {cell.path for cell in self._below(at)}
+        else:
+            drop |= {at.path} | {cell.path for cell in self._below(at)}
+        cell: Cell = at
+        while cell.parent is not None:
+            frame = cell.parent
+            for other in self.old.cells.values():
+                if other.parent is frame and other is not cell and self._follows(other, cell, frame):
+                    drop |= {other.path} | {inner.path for inner in self._below(other)}
+            if isinstance(frame.node, Loop):
+                self._checks[frame.path] = cell.slot
+            self._reopened.add(frame.path)
+            cell = frame
+        for other in self.old.cells.values():
+            self._mark_unfinished(other)
+
+    def _follows(self, other: Cell, cell: Cell, frame: Frame) -> bool:
+        """Whether something in the same container comes of ``cell``."""
+        if not isinstance(frame.node, (Sequence, Loop)):
+            return False
+        return other.slot > cell.slot or (other.slot == cell.slot and other.catches is cell)
+
+    def _mark_unfinished(self, cell: Cell) -> None:
+        """What was in flight or has failed runs again; a failure that was caught is kept with what caught it."""
+        if cell.status in _KEPT_STATUSES or cell is self.at:
+            return
+        if isinstance(cell, Frame):
+            self._reopened.add(cell.path)
+            return
+        caught = any(other.catches is cell for other in self.old.cells.values())
+        if not caught:
+            self._dropped.add(cell.path)
+
+    def _below(self, top: Cell) -> list[Cell]:
+        found = []
+        for cell in self.old.cells.values():
+            frame = cell.parent
+            while frame is not None:
+                if frame is top:
+                    found.append(cell)
+                    break
+                frame = frame.parent
+        return found
+
+    def keeps(self, fact: Fact) -> bool:
+        """Whether a fact of the old log belongs to the new one."""
+        path = fact.path
+        if path is None:
+            return fact.type == "run.started"
+        if path in self._dropped or fact.type in ("step.held", "step.late"):
+            return False
+        if fact.type in _ENDINGS and (path in self._reopened or (path == self.at.path and path in self.outputs)):
+            return False
+        if fact.type == "loop.checked" and path in self._checks:
+            return int((fact.data or {}).get("iteration", 0)) < self._checks[path]
+        return not (path == self.at.path and fact.type not in ("step.started", "state.changed"))
+
+    def data(self, fact: Fact) -> dict[str, Any] | None:
+        """A fact's data for the new log: questions get new tokens, and nothing of the debugger is kept."""
+        data = fact.data
+        if data is None:
+            return None
+        if "token" in data:
+            return {**data, "token": self.tokens.setdefault(data["token"], new_token())}
+        if fact.type == "run.started":
+            return {key: value for key, value in data.items() if key in ("state", "request_context")} or None
+        return dict(data)
+
+
+def _rebuild(new: Executor, log: list[Fact], kept: _Kept) -> Replay:
+    """Write the kept facts as the new run's, folding as they come."""
+    replay = Replay(new.run_id, new.state.plan, ())
+    replay.state = new.state
+    for fact in log:
+        if kept.keeps(fact):
+            _copy_fact(new, replay, fact, kept)
+        if fact.path == kept.at.path and fact.type == "step.started" and kept.at.path in kept.outputs:
+            _answer_at(new, replay, kept)
+    return replay
+
+
+def _copy_fact(new: Executor, replay: Replay, fact: Fact, kept: _Kept) -> None:
+    value = None if fact.value is None else _copy(fact.value)
+    data = kept.data(fact)
+    if fact.type == "step.succeeded" and fact.path in kept.outputs:
+        value = kept.outputs[fact.path]
+        data = {**(data or {}), "given": True}
+    elif fact.ref is not None:
+        value = _flowing(new.state, fact)
+    copied = Fact(fact.type, fact.path, attempt=fact.attempt, data=data, value=value)
+    new.adopt_fact(copied, at=fact.at)
+    replay.follow(copied)
+
+
+def _answer_at(new: Executor, replay: Replay, kept: _Kept) -> None:
+    """The fork goes on after ``at``, with the output that was given for it."""
+    path = kept.at.path
+    if replay.state.cells[path].status in DONE:
+        return
+    made = Fact("step.succeeded", path, attempt=kept.at.attempts, data={"given": True}, value=kept.outputs[path])
+    new.adopt_fact(made, at=kept.at.ended_at or kept.at.started_at)
+    replay.follow(made)
+
+
+def _flowing(state: RunState, fact: Fact) -> Value | None:
+    """The payload that the log refers to instead of repeating it: what flows there."""
+    path = fact.path or ""
+    if fact.type == "step.started":
+        found = state.cells.get(path)
+        return state.site(path).input if found is None else found.input
+    cell = state.cells[path]
+    return derived_output(cell) if isinstance(cell, Frame) else cell.input
+
+
+def _todo(replay: Replay) -> list[Command]:
+    """What the new run has to do first: commands without an answer, and items that were skipped over by keeping later ones."""
+    todo = [*replay.pending(), *replay.cut()]
+    beginning = {command.site.path for command in todo if isinstance(command, Begin)}
+    for frame in list(replay.state.cells.values()):
+        if isinstance(frame, Frame) and frame.status == "running" and isinstance(frame.node, (Foreach, Parallel)):
+            todo += _missing(replay.state, frame, beginning)
+    return todo
+
+
+def _missing(state: RunState, frame: Frame, beginning: set[str]) -> list[Command]:
+    node = frame.node
+    found: list[Command] = []
+    for slot in range(frame.begun):
+        if slot in frame.children:
+            continue
+        child = node.children[slot] if isinstance(node, Parallel) else node.body if isinstance(node, Foreach) else None
+        if child is None:
+            continue
+        path = frame.inside + child.id if isinstance(node, Parallel) else f"{frame.path}[{slot}]"
+        if path not in beginning:
+            flow = frame.input if isinstance(node, Parallel) else state.items(frame)[slot]
+            found.append(Begin(Site(child, path, frame, slot, flow)))
+    return found
+
+
+def _give(todo: list[Command], at: str, given: Any) -> None:
+    """Change the input that ``at`` begins with."""
+    for command in todo:
+        if isinstance(command, Begin) and command.site.path == at:
+            command.site.input = Value(encode_free(given))
+            command.site.given = True
+            return
+    raise UnknownStep(f"fork: {at!r} does not begin again in the fork, so its input can't be changed")
