@@ -21,8 +21,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Iterable
 from enum import Enum
 from itertools import chain
 from typing import Any
@@ -31,15 +30,16 @@ from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from engine.errors import DataFault, NotSerializable
+from engine.parts import MAX_DEPTH, is_known, short, step, type_name
 
 MAX_VALUE_BYTES = 32 * 1024 * 1024
-MAX_DEPTH = 100
 LONG = 4000
 """Stored data from this size on may hold a number that is too long for a parser."""
 
 _TAG = "$engine"
-TAG_BYTES = b'"$engine'
-"""In every stored value that holds a tag."""
+TAG_SIGN = b"$"
+"""In every stored value that holds a tag. One character is looked for forty times as fast as several."""
+_TAG_BYTES = b'"$engine'
 _FLOAT, _INT, _STR, _KEY = "$engine:float", "$engine:int", "$engine:str", "$engine:key:"
 _SCALARS = frozenset({_FLOAT, _INT, _STR})
 _REPLACED = "\N{REPLACEMENT CHARACTER}".encode()
@@ -77,7 +77,7 @@ def decode_plain(data: bytes) -> object:
     """The plain value that :func:`encode_plain` stored. Raises :class:`DataFault` for what is not stored data."""
     try:
         value: object = from_json(data)
-        return _untag(value) if data.find(TAG_BYTES) >= 0 else value
+        return _untag(value) if is_tagged(data) else value
     except (ValueError, TypeError, RecursionError) as error:
         raise DataFault(f"not a stored value: {error}") from error
 
@@ -90,13 +90,13 @@ def plain(data: bytes) -> object:
 
 def is_tagged(data: bytes) -> bool:
     """Whether stored data may contain tags."""
-    return data.find(TAG_BYTES) >= 0
+    return data.find(TAG_SIGN) >= 0 and data.find(_TAG_BYTES) >= 0
 
 
 def needs_tags(data: bytes) -> bool:
     """Whether JSON made by a plain serializer could be misread: tag-like keys, or numbers too long for a parser."""
-    # A key with lone surrogates is written with replacement characters. ``find`` is faster than ``in``.
-    if data.find(TAG_BYTES) >= 0 or data.find(_REPLACED) >= 0:
+    # A key with lone surrogates is written with replacement characters.
+    if is_tagged(data) or (data.find(_REPLACED[:1]) >= 0 and data.find(_REPLACED) >= 0):
         return True
     if len(data) < LONG:
         return False
@@ -213,7 +213,7 @@ def _tag_text(text: str) -> object:
 def _tag_key(key: object, path: str) -> str:
     if not isinstance(key, str) or isinstance(key, Enum):
         raise NotSerializable(
-            f"the key {_short(key)} of {path} (type {type_name(key)}) can't be stored: keys are text; {_ANNOTATE}, "
+            f"the key {short(key)} of {path} (type {type_name(key)}) can't be stored: keys are text; {_ANNOTATE}, "
             f"e.g. dict[{type_name(key)}, ...]",
             path=path,
         )
@@ -255,32 +255,6 @@ def _show_scalar(key: str, text: str) -> str:
         return text
 
 
-# -- finding and naming what can't be stored
-
-
-def type_name(value: object) -> str:
-    """The name of a value's type, as messages show it: ``_thread.lock``, ``Forecast``, ``datetime.datetime``."""
-    kind = type(value)
-    own = issubclass(kind, (BaseModel, Enum, tuple)) or dataclasses.is_dataclass(kind)
-    shown = own or kind.__module__ in ("builtins", "__main__")
-    name = kind.__qualname__.rpartition("<locals>.")[2]
-    return name if shown else f"{kind.__module__}.{name}"
-
-
-def step(key: object) -> str:
-    """One segment of a JSON path: ``.name``, ``[3]`` or ``["a b"]``."""
-    if isinstance(key, int) and not isinstance(key, bool):
-        return f"[{key}]"
-    if isinstance(key, str) and key.isidentifier():
-        return f".{key}"
-    return f"[{_short(key)}]"
-
-
-def _short(value: object) -> str:
-    text = repr(value) if isinstance(value, (str, int, float, bytes, Enum, tuple)) else f"of type {type_name(value)}"
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 def refuse(value: object, path: str) -> NotSerializable:
     """The error for one value that no stored form exists for without a schema."""
     name = type_name(value)
@@ -288,7 +262,7 @@ def refuse(value: object, path: str) -> NotSerializable:
         return NotSerializable(
             f"{path} (type {name}) can't be stored without a schema; annotate the return type with {name}", path=path
         )
-    known = _is_known(value)
+    known = is_known(value)
     advice = f"; {_ANNOTATE}" if known else ""
     return NotSerializable(
         f"{path} (type {name}) can't be stored{' without a schema' if known else ''}{advice}", path=path
@@ -314,100 +288,3 @@ def is_too_deep(data: bytes) -> bool:
             return False
         level = list(chain.from_iterable(part.values() if type(part) is dict else part for part in level))
     return True
-
-
-def children(value: object) -> Iterator[tuple[str, object]]:
-    """The parts of a value with their path segments: fields, items, values. Nothing for what has no parts."""
-    if isinstance(value, BaseModel):
-        parts: Iterable[tuple[object, object]] = chain(value.__dict__.items(), (value.__pydantic_extra__ or {}).items())
-        yield from ((step(name), part) for name, part in parts)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for field in dataclasses.fields(value):
-            if hasattr(value, field.name):
-                yield step(field.name), getattr(value, field.name)
-    elif isinstance(value, dict):
-        yield from ((step(key), part) for key, part in value.items())
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        yield from ((f"[{index}]", part) for index, part in enumerate(value))
-
-
-def find_unstorable(value: object) -> tuple[str, object] | None:
-    """The first part of a value that nothing can store: its JSON path and itself. Never runs a generator."""
-    return _find_unstorable(value, "$", MAX_DEPTH, set())
-
-
-def _find_unstorable(value: object, path: str, room: int, seen: set[int]) -> tuple[str, object] | None:
-    if isinstance(value, (str, int, float)) or value is None or id(value) in seen or not room:
-        return None
-    seen.add(id(value))
-    is_leaf = True
-    for segment, part in children(value):
-        is_leaf = False
-        if (found := _find_unstorable(part, path + segment, room - 1, seen)) is not None:
-            return found
-    return (path, value) if is_leaf and not _is_known(value) else None
-
-
-def find_part(value: object, part: object) -> str:
-    """The JSON path of an object inside a value; ``$`` if it is not there."""
-    level: list[tuple[str, object]] = [("$", value)]
-    for _ in range(MAX_DEPTH + 1):
-        for path, item in level:
-            if item is part:
-                return path
-        level = [(path + segment, child) for path, item in level for segment, child in children(item)]
-    return "$"
-
-
-def _is_known(value: object) -> bool:
-    """Whether pydantic knows how to write this, given a schema."""
-    if isinstance(value, Iterator):  # it would be run, perhaps without end
-        return False
-    try:
-        to_json(value, bytes_mode="base64")
-    except Exception:  # noqa: BLE001 - whatever its own methods raise
-        return False
-    return True
-
-
-def difference(value: object, back: object, path: str = "$") -> tuple[str, object, object] | None:
-    """Where a value and what came back of it first differ: (path, value, back). ``NaN`` counts as equal to itself."""
-    if isinstance(value, float) and isinstance(back, float) and math.isnan(value) and math.isnan(back):
-        return None
-    if isinstance(value, datetime) and isinstance(back, datetime):
-        # Python finds no two zones equal in the hour when clocks are set back.
-        return None if _moment(value) == _moment(back) else (path, value, back)
-    mine, theirs = list(children(value)), list(children(back))
-    if not mine or type(value) is not type(back) or len(mine) != len(theirs):
-        return None if is_equal(value, back) else (path, value, back)
-    if isinstance(value, (set, frozenset)):
-        return None if is_equal(value, back) else (path, value, back)
-    if isinstance(value, dict) and isinstance(back, dict) and (found := _other_key(value, back, path)) is not None:
-        return found
-    for (segment, part), (other, returned) in zip(mine, theirs, strict=True):
-        if segment != other:
-            return path, value, back
-        if (found := difference(part, returned, path + segment)) is not None:
-            return found
-    # The private attributes of a model have no path of their own.
-    private = getattr(value, "__pydantic_private__", None), getattr(back, "__pydantic_private__", None)
-    return None if private[0] == private[1] else (path, value, back)
-
-
-def _moment(value: datetime) -> tuple[datetime, object]:
-    return value.replace(tzinfo=None), value.utcoffset()
-
-
-def _other_key(value: dict[object, object], back: dict[object, object], path: str) -> tuple[str, object, object] | None:
-    for mine, theirs in zip(value, back, strict=True):
-        if type(mine) is not type(theirs) or not (is_equal(mine, theirs) or difference(mine, theirs) is None):
-            return f"the key {_short(mine)} of {path}", mine, theirs
-    return None
-
-
-def is_equal(value: object, back: object) -> bool:
-    """``value == back``, also where a user's ``__eq__`` fails."""
-    try:
-        return bool(value == back)
-    except Exception:  # noqa: BLE001 - whatever its own methods raise
-        return False

@@ -62,6 +62,8 @@ async def start(
     plan = current.plan
     schema = plan.root.input
     value = Value.of(schema.validate(input, InvalidInput, f"input of workflow {plan.id!r}"), schema)
+    if not value.holes:
+        value = Value(value.raw, schema)  # the object stays its caller's, whatever a step does to its input
     data: dict[str, Any] = {}
     shared = initial(plan, state)
     if shared:

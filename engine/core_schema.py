@@ -156,7 +156,11 @@ def _is_safe(node: Node) -> bool:
         case "dict":
             return node.get("keys_schema", {}).get("type") in _SAFE_KEYS
         case "model":
-            return not node.get("custom_init") and not node["cls"].__private_attributes__ and _is_safe_config(node)
+            return (
+                not node.get("custom_init")
+                and not getattr(node["cls"], "__private_attributes__", None)
+                and _is_safe_config(node)
+            )
         case "typed-dict" | "dataclass":
             return _is_safe_config(node)
         case "dataclass-field":

@@ -162,6 +162,11 @@ class Engine:
         if not task.cancelled() and task.exception() is not None:
             log.error("%s failed", task.get_name(), exc_info=task.exception())
 
+    @property
+    def is_home(self) -> bool:
+        """Whether the caller runs on the engine's own loop."""
+        return asyncio._get_running_loop() is self._loop is not None
+
     def on_loop(self, work: Callable[[], None]) -> None:
         """Do something on the engine's loop, from any thread; not at all once that loop is gone."""
         if self._loop is not None and not self._loop.is_closed():

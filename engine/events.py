@@ -86,10 +86,8 @@ SYNCED = frozenset(
         "run.failed",
         "run.canceled",
         "run.cancel_requested",
-        "run.suspended",
         "step.resumed",
         "event.received",
-        "run.forked",
     }
 )
 """What a person did or was told: synced to disk, so that it survives power loss."""

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from engine import codec
 from engine.errors import DataFault, NotSerializable
+from engine.parts import difference, find_unstorable, step, type_name
 
 _SHOWN = 10  # problems in one message; all of them are in ``DataFault.problems``
 _GOT = 40
@@ -38,7 +39,7 @@ def fault(problems: list[tuple[str, str]]) -> DataFault:
 
 
 def _problem(detail: Any, *, hide: bool) -> tuple[str, str]:
-    path = "$" + "".join(codec.step(part) for part in detail["loc"])
+    path = "$" + "".join(step(part) for part in detail["loc"])
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if hide or detail["type"] == "missing":
         return path, message
@@ -52,7 +53,7 @@ def _got(value: object) -> str:
         except ValueError:  # Python refuses to write ints of more than 4,300 digits
             return "a very long int"
         return text if len(text) <= _GOT else text[: _GOT - 3] + "..."
-    return f"type {codec.type_name(value)}"
+    return f"type {type_name(value)}"
 
 
 def explain(
@@ -68,7 +69,7 @@ def explain(
     text = str(error) if error is not None else ""
     if "Circular reference" in text or "depth exceeded" in text or "or contains itself" in text:
         return codec.too_deep()
-    if (found := codec.find_unstorable(value)) is not None:
+    if (found := find_unstorable(value)) is not None:
         return codec.refuse(found[1], found[0])
     if back is None:
         if (wrong := faults(value)) is not None:
@@ -77,16 +78,14 @@ def explain(
             back = lenient(value)
         except Exception as caught:  # noqa: BLE001 - it can't even be read back
             text = text or str(caught)
-    lost = codec.difference(value, back)
+    lost = difference(value, back)
     if back is None or lost is None:
-        return NotSerializable(
-            f"$ (type {codec.type_name(value)}) can't be stored: {text.splitlines()[0] if text else '?'}"
-        )
+        return NotSerializable(f"$ (type {type_name(value)}) can't be stored: {text.splitlines()[0] if text else '?'}")
     return _lost(*lost)
 
 
 def _lost(path: str, value: object, back: object) -> NotSerializable:
-    mine, theirs = codec.type_name(value), codec.type_name(back)
+    mine, theirs = type_name(value), type_name(back)
     if mine != theirs:
         what = f"{path} (type {mine}) would come back as {theirs}; annotate it with {mine}"
         return NotSerializable(what, path=path)

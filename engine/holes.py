@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.core_schema import Holes
@@ -62,7 +62,7 @@ def _name(pointer: Pointer) -> str:
     return pointer if any("." in part or "/" in part for part in parts) else ".".join(parts)
 
 
-def fill_holes(value: object, answers: dict[str, object]) -> object:
+def fill_holes(value: object, answers: Mapping[str, object]) -> object:
     """A copy of ``value`` with the answers in the holes. Raises :class:`DataFault` for an answer that fits no hole."""
     if value is None:
         return next(iter(answers.values()), None)

@@ -11,12 +11,12 @@ import time
 from functools import lru_cache
 
 MAX_ID_LENGTH = 128
-_ID = re.compile(r"[^\x00-\x1f\x7f/\[\]\ud800-\udfff]{1,128}")
+_ID = re.compile(r"(?!\$)[^\x00-\x1f\x7f/\[\]\ud800-\udfff]{1,128}")
 _INDEX = re.compile(r"\[(\d+)\]")
 
 
 def is_valid_id(value: str) -> bool:
-    """Whether ``value`` can name a step, workflow or run: 1 to 128 printable characters, without ``/``, ``[`` and ``]``."""
+    """Whether ``value`` can name a step, workflow or run: 1 to 128 printable characters, without ``/``, ``[`` and ``]``, not starting with ``$``."""
     return bool(_ID.fullmatch(value)) and value.isprintable() and value == value.strip()
 
 

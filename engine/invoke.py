@@ -71,6 +71,10 @@ async def call(executor: Executor, cell: Cell, node: Call, task: asyncio.Task[An
         error = caught
     if timer is not None:
         timer.cancel()
+    if error is None and not ctx.closed and ctx.reason is None and ctx.signal is None:
+        ctx.closed = True
+        del running[cell.path]
+        return succeeded(executor, cell, node, ctx, result)
     return _leave(executor, cell, node, ctx, result, error)
 
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from engine.flow import Callback, Condition, Constant, Source, condition_text
 from engine.ids import template
@@ -37,6 +37,8 @@ class PlanNode:
     slot: int
     description: str = ""
     catch: PlanNode | None = None
+
+    is_container: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -85,6 +87,8 @@ class Wait(PlanNode):
 class Sequence(PlanNode):
     """A workflow (the run's own, or nested) or a chain: one child after another. Opens a scope."""
 
+    is_container: ClassVar[bool] = True
+
     children: tuple[PlanNode, ...]
     input: Schema
     output: Schema
@@ -96,6 +100,8 @@ class Sequence(PlanNode):
 class Parallel(PlanNode):
     """All arms at once."""
 
+    is_container: ClassVar[bool] = True
+
     children: tuple[PlanNode, ...]
     concurrency: int | None
     allow_failure: bool
@@ -104,6 +110,8 @@ class Parallel(PlanNode):
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Branch(PlanNode):
     """The arms whose condition holds. ``children`` are the arms in order, ``otherwise`` the last of them if there is one."""
+
+    is_container: ClassVar[bool] = True
 
     children: tuple[PlanNode, ...]
     conditions: tuple[Condition, ...]
@@ -115,6 +123,8 @@ class Branch(PlanNode):
 class Loop(PlanNode):
     """The body again and again: while the condition holds, or ``until`` it does."""
 
+    is_container: ClassVar[bool] = True
+
     body: PlanNode
     condition: Condition
     until: bool
@@ -124,6 +134,8 @@ class Loop(PlanNode):
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Foreach(PlanNode):
     """The body once for each item of a list."""
+
+    is_container: ClassVar[bool] = True
 
     body: PlanNode
     concurrency: int | Callback

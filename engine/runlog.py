@@ -33,7 +33,10 @@ class RunLogger(logging.LoggerAdapter[logging.Logger]):
                 text = f"{text} {args!r}"
         executor, path = self._executor, self._cell.path
         name = logging.getLevelName(level).lower()
-        executor.on_loop(lambda: executor.note(path, name, text[:MAX_LINE]))
+        if executor.engine.is_home:  # at once, so that it stands before the outcome of the step that says it
+            executor.note(path, name, text[:MAX_LINE])
+        else:
+            executor.on_loop(lambda: executor.note(path, name, text[:MAX_LINE]))
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         kwargs["extra"] = {**(kwargs.get("extra") or {}), **(self.extra or {})}

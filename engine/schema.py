@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, get_args, get_origin
 
@@ -26,12 +26,13 @@ import typing_extensions
 from pydantic import BaseModel, ValidationError
 
 from engine import codec
-from engine.codec import MAX_DEPTH, MAX_VALUE_BYTES, plain
+from engine.codec import MAX_VALUE_BYTES, plain
 from engine.errors import DataError, DataFault, SchemaError
 from engine.faults import fault_of
 from engine.feeds import find_misfits
 from engine.holes import holes_schema
 from engine.json_schema import compile_json_schema
+from engine.parts import MAX_DEPTH
 from engine.typed import TypedForm
 
 __all__ = ["ANY", "MAX_DEPTH", "MAX_VALUE_BYTES", "Field", "Schema", "compile_schema", "feeds", "holes_schema", "plain"]
@@ -53,7 +54,19 @@ class Schema:
     ``decode(bytes)`` gives the typed value of stored data, of this schema or another, and raises ``DataFault``.
     """
 
-    __slots__ = ("_check", "_fields", "_json_schemas", "_typed", "decode", "encode", "kind", "name", "source")
+    __slots__ = (
+        "_check",
+        "_fields",
+        "_json_schemas",
+        "_typed",
+        "decode",
+        "encode",
+        "has_secrets",
+        "is_any",
+        "kind",
+        "name",
+        "source",
+    )
 
     source: Any
     kind: type | None
@@ -69,6 +82,10 @@ class Schema:
         self._json_schemas: dict[tuple[str, bool], dict[str, Any]] = {}
         self._fields: dict[str, Field] | typing.Literal[False] | None = False
         self._typed: TypedForm | None = None
+        self.is_any: bool = source is None
+        """Whether it takes anything JSON-able: nothing was said about the value."""
+        self.has_secrets: bool = False
+        """Whether values may hold secrets, which are stored as holes."""
         self.encode, self.decode = codec.encode_plain, codec.decode_plain
         if source is None:
             self._check: Callable[[object], object] = _anything
@@ -80,19 +97,10 @@ class Schema:
             self._typed = TypedForm(source)
             self._check = self._typed.validate
             self.encode, self.decode = self._typed.encode, self._typed.decode
+            self.has_secrets = self._typed.survey.secrets
 
     def __repr__(self) -> str:
         return f"Schema({self.name})"
-
-    @property
-    def is_any(self) -> bool:
-        """Whether it takes anything JSON-able: nothing was said about the value."""
-        return self.source is None
-
-    @property
-    def has_secrets(self) -> bool:
-        """Whether values may hold secrets, which are stored as holes."""
-        return self._typed is not None and self._typed.survey.secrets
 
     def validate(self, value: object, error: type[DataError] = DataFault, what: str = "") -> object:
         """The typed value of Python data: instances, dicts, plain JSON. Defaults are applied.
@@ -121,7 +129,7 @@ class Schema:
         """The JSON Schema of the answer that fills these holes: one text per hole, named by its dotted path."""
         return holes_schema(pointers)
 
-    def fill(self, data: bytes, answers: dict[str, object]) -> object:
+    def fill(self, data: bytes, answers: Mapping[str, object]) -> object:
         """The typed value of stored data with the answers in its holes. Raises ``DataFault``."""
         return self.decode(data) if self._typed is None else self._typed.fill(data, answers)
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from types import GenericAlias
+from typing import Any, get_args, get_origin
 
 from engine.cells import Cell, Frame, Question, Site, error_input
 from engine.clock import from_iso
@@ -15,7 +16,7 @@ from engine.errors import StoreCorrupt
 from engine.events import ENDS, Fact
 from engine.ids import index_of, parent, template
 from engine.plan import Branch, Call, Foreach, Loop, Parallel, Plan, PlanNode, Sequence, Sleep, Wait
-from engine.schema import ANY, Schema
+from engine.schema import ANY, Schema, compile_schema
 from engine.values import Value, null
 
 TERMINAL = frozenset({"success", "failed", "canceled"})
@@ -190,9 +191,19 @@ class RunState:
             if isinstance(parts, (list, tuple)):
                 frame.items = list(parts)
             else:
-                listed = ANY.decode(frame.input.raw)
-                frame.items = [Value(ANY.encode(item)) for item in listed] if isinstance(listed, list) else []
+                frame.items = split(frame.input)
         return frame.items
+
+
+def split(whole: Value) -> list[Value]:
+    """The items of a list, each a value of its own; as the list's type has them, if it says."""
+    if type(whole.schema.source) is GenericAlias and get_origin(whole.schema.source) is list:
+        schema = compile_schema(get_args(whole.schema.source)[0])
+        listed = whole.typed()
+        if isinstance(listed, list) and not schema.has_secrets:
+            return [Value.of(item, schema) for item in listed]
+    plain = ANY.decode(whole.raw)
+    return [Value(ANY.encode(item)) for item in plain] if isinstance(plain, list) else []
 
 
 Apply = Callable[[RunState, Fact], None]
@@ -200,10 +211,10 @@ Apply = Callable[[RunState, Fact], None]
 
 def apply(state: RunState, fact: Fact) -> None:
     """Fold one fact into the state. Facts come in order of ``seq``."""
-    state.seq = fact.seq
+    seq = state.seq = fact.seq
     value = fact.value
     if value is not None and not value.seq and value.parts is None:
-        value.seq = fact.seq
+        value.seq = seq
     handler = _APPLY.get(fact.type)
     if handler is not None:
         handler(state, fact)
@@ -211,7 +222,7 @@ def apply(state: RunState, fact: Fact) -> None:
 
 def _cell(state: RunState, fact: Fact) -> Cell:
     site = fact.site
-    if isinstance(site, Cell):
+    if site is not None and type(site) is not Site:
         return site
     found = state.cells.get(fact.path or "")
     if found is None:
@@ -239,7 +250,7 @@ def _move(state: RunState, cell: Cell, status: str) -> None:
     if before == status:
         return
     cell.status = status
-    if isinstance(cell, Frame):
+    if cell.node.is_container:
         if status == "held" or before == "held":
             _count(state, cell, "held", 1 if status == "held" else -1)
         return
@@ -368,48 +379,52 @@ def _definition_changed(state: RunState, fact: Fact) -> None:
 
 # -- steps
 
-_FRAMES = (Sequence, Parallel, Branch, Loop, Foreach)
-
-
 def begin(state: RunState, fact: Fact) -> Cell:
     """The cell of a path that begins (or is held before it begins)."""
     found = state.cells.get(fact.path or "")
     if found is not None:
         return found
-    given = fact.site
-    site = given if isinstance(given, Site) else state.site(fact.path or "")
-    make = Frame if isinstance(site.node, _FRAMES) else Cell
-    cell = make(site.node, site.path, site.parent, site.slot, site.input, fact.at)
-    cell.catches = site.catches
-    frame = site.parent
+    site = fact.site
+    if type(site) is not Site:
+        site = state.site(fact.path or "")
+    node, frame, slot = site.node, site.parent, site.slot
+    make = Frame if node.is_container else Cell
+    cell = make(node, site.path, frame, slot, site.input, fact.at)
     state.cells[site.path] = cell
-    if site.catches is None or not isinstance(frame.node, Sequence):
-        frame.children[site.slot] = cell
+    if site.catches is None:
+        frame.children[slot] = cell
+    else:
+        cell.catches = site.catches
     frame.open += 1
-    frame.begun = max(frame.begun, site.slot + 1)
+    if slot >= frame.begun:
+        frame.begun = slot + 1
     return cell
 
 
 def _step_started(state: RunState, fact: Fact) -> None:
     cell = begin(state, fact)
-    _take_input(cell, fact)
-    cell.attempts = fact.attempt or 1
-    cell.question = None
-    cell.due = None
+    if fact.value is not cell.input:
+        _take_input(cell, fact)
+    attempt = cell.attempts = fact.attempt or 1
     cell.state = state.shared
     cell.state_seq = fact.seq
-    if state.credits and not isinstance(cell, Frame):
-        state.credits -= 1
-    if cell.attempts == 1:
+    if attempt == 1:
         cell.started_at = fact.at
+    else:
+        cell.question = None
+        cell.due = None
+    if isinstance(cell, Frame):
+        _move(state, cell, "running")
+        _frame_started(state, cell, fact.data or {})
+        return
+    if state.credits:
+        state.credits -= 1
     node = cell.node
     if isinstance(node, Wait):
         cell.due = None if node.timeout is None else cell.started_at + node.timeout
         _move(state, cell, "waiting")
     else:
         _move(state, cell, "running")
-    if isinstance(cell, Frame):
-        _frame_started(state, cell, fact.data or {})
 
 
 def _take_input(cell: Cell, fact: Fact) -> None:
@@ -521,7 +536,7 @@ def _progress(state: RunState, cell: Cell) -> None:
 
 def _close(state: RunState, cell: Cell, status: str, fact: Fact) -> None:
     """A cell ends; its parent is told."""
-    if isinstance(cell, Frame):
+    if isinstance(cell, Frame) and cell.checking:
         _checking(state, cell, False)
     if cell.question is not None:
         _close_question(state, cell.question.token)
@@ -536,16 +551,17 @@ def _close(state: RunState, cell: Cell, status: str, fact: Fact) -> None:
 
 def _succeeded(state: RunState, fact: Fact) -> None:
     cell = _cell(state, fact)
-    _progress(state, cell)
+    cell.crashes = state.deaths = 0
     _close(state, cell, "success", fact)
     output = cell.output = _output(cell, fact)
     cell.error = None
     frame = cell.parent
     if frame is None:
         return
-    if isinstance(frame.node, Sequence):
+    kind = type(frame.node)
+    if kind is Sequence:
         frame.flow = output
-    elif isinstance(frame.node, Loop):
+    elif kind is Loop:
         frame.flow = output
         frame.iterations = cell.slot + 1
         _checking(state, frame, True)
@@ -555,6 +571,10 @@ def _output(cell: Cell, fact: Fact) -> Value:
     """The output of a cell. Of most containers it follows from their parts, which know their types; of a sleep, its input."""
     node = cell.node
     value = fact.value
+    if type(node) is Call and value is not None:
+        if value.schema.is_any:
+            value.schema = node.output
+        return value
     if isinstance(cell, Frame) and (value is None or not isinstance(node, Sequence) or node.output.is_any):
         if value is None or not (fact.data or {}).get("given"):
             return cell.flow if value is None and isinstance(node, Sequence) else derived_output(cell)

@@ -210,7 +210,7 @@ def _annotations(fn: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, 
     if {"input_schema", "output_schema"} <= given.keys():
         return {}
     try:
-        hints = typing.get_type_hints(fn, _local_names(fn), include_extras=True)
+        hints = typing.get_type_hints(fn, localns=_local_names(fn), include_extras=True)
     except Exception as error:  # an annotation may run any code
         name = getattr(fn, "__name__", "step")
         problem = Problem(

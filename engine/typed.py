@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
@@ -19,6 +19,7 @@ from engine.core_schema import STORAGE_CONFIG, Holes, Refused, Survey, for_stora
 from engine.errors import DataFault, NotSerializable, SchemaError
 from engine.faults import explain, fault_of
 from engine.holes import Pointer, fill_holes, take_holes
+from engine.parts import difference, find_part, is_equal
 
 _DATA = SchemaSerializer(core_schema.any_schema())
 
@@ -104,16 +105,21 @@ class TypedForm:
             data = self._strict(value, round_trip=True, by_alias=False)
         except Exception:  # noqa: BLE001 - whatever it is, the checked way names it or copes with it
             return self._encode_checked(value)
-        if data == _NOT_STRICT_JSON or ((len(data) >= codec.LONG or self._has_free_keys) and codec.needs_tags(data)):
+        if data == _NOT_STRICT_JSON:
             return self._encode_checked(value)
-        return data if len(data) <= codec.MAX_VALUE_BYTES else codec.within_size(data)
+        if len(data) < codec.LONG and not self._has_free_keys:  # the way of most values
+            return data
+        return self._encode_checked(value) if codec.needs_tags(data) else codec.within_size(data)
+
+    def _needs_tags(self, data: bytes) -> bool:
+        return (len(data) >= codec.LONG or self._has_free_keys) and codec.needs_tags(data)
 
     def _encode_checked(self, value: object) -> bytes:
         back: object = None
         error: Exception | None = None
         try:
             data = self._storage.to_json(value, round_trip=True, by_alias=False, warnings=False)
-            if not codec.needs_tags(data):
+            if not self._needs_tags(data):
                 self._check_limits(data)
                 back = self._read_json(data, by_alias=False, by_name=True)
                 if self._is_same(value, back):
@@ -142,7 +148,7 @@ class TypedForm:
         if not found:
             return None
         part, error = found[0]
-        path = codec.find_part(value, part)
+        path = find_part(value, part)
         # The message starts with the path inside the part.
         return NotSerializable(str(error).replace("$", path, 1), path=path + error.path[1:])
 
@@ -157,9 +163,9 @@ class TypedForm:
             raise codec.too_deep()
 
     def _is_same(self, value: object, back: object) -> bool:
-        if not self.survey.odd_equality and codec.is_equal(value, back):
+        if not self.survey.odd_equality and is_equal(value, back):
             return True
-        return codec.difference(value, back) is None
+        return difference(value, back) is None
 
     def _lenient_copy(self, value: object) -> object:
         """What would come back if losses were accepted; for messages only."""
@@ -181,7 +187,7 @@ class TypedForm:
     def decode(self, data: bytes) -> object:
         """The typed value of stored data, of this schema or another. Raises :class:`DataFault` if it does not fit."""
         try:
-            if self._has_aliases or data.find(codec.TAG_BYTES) >= 0:
+            if self._has_aliases or data.find(codec.TAG_SIGN) >= 0:
                 return self._read(data)
             return self._read_json(data)
         except ValidationError as error:
@@ -233,7 +239,7 @@ class TypedForm:
             raise explain(value, None, error, lambda _: None, self._faults) from error
         raise NotSerializable("$ would not come back as it is: a type in it is written with a loss", path="$")
 
-    def fill(self, data: bytes, answers: dict[str, object]) -> object:
+    def fill(self, data: bytes, answers: Mapping[str, object]) -> object:
         """The typed value of stored data whose holes are filled. Raises :class:`DataFault`."""
         try:
             return self._read_plain(fill_holes(codec.decode_plain(data), answers))

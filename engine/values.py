@@ -11,6 +11,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from functools import reduce
 
+from pydantic_core import to_json
+
 from engine.schema import ANY, Schema, plain
 
 INLINE_BYTES = 256
@@ -31,17 +33,16 @@ class Value:
         self,
         raw: bytes | None,
         schema: Schema = ANY,
-        *,
         live: object = _NOTHING,
-        seq: int = 0,
-        parts: Mapping[str, Value] | Sequence[Value] | None = None,
+        *,
         holes: tuple[str, ...] = (),
     ) -> None:
         self._raw = raw
         self.schema = schema
         self._live = live
-        self.seq = seq
-        self.parts = parts
+        self.seq = 0
+        """The fact that holds it; 0 as long as none does."""
+        self.parts: Mapping[str, Value] | Sequence[Value] | None = None
         self.holes = holes
         self._digest: str | None = None
 
@@ -50,13 +51,15 @@ class Value:
         """Encode ``obj``. Raises ``NotSerializable``."""
         if schema.has_secrets:
             raw, holes = schema.encode_with_holes(obj)
-            return cls(raw, schema, live=obj, holes=holes)
-        return cls(schema.encode(obj), schema, live=obj)
+            return cls(raw, schema, obj, holes=holes)
+        return cls(schema.encode(obj), schema, obj)
 
     @classmethod
     def group(cls, parts: Mapping[str, Value] | Sequence[Value]) -> Value:
         """A dict or list of values: the output of a parallel, a branch, a foreach."""
-        return cls(None, ANY, parts=parts)
+        made = cls(None)
+        made.parts = parts
+        return made
 
     @property
     def raw(self) -> bytes:
@@ -67,7 +70,7 @@ class Value:
 
     def _join(self) -> bytes:
         if isinstance(self.parts, Mapping):
-            inside = b",".join(ANY.encode(key) + b":" + part.raw for key, part in self.parts.items())
+            inside = b",".join(to_json(key) + b":" + part.raw for key, part in self.parts.items())
             return b"{" + inside + b"}"
         return b"[" + b",".join(part.raw for part in self.parts or ()) + b"]"
 
@@ -145,4 +148,4 @@ class Value:
 
 def null() -> Value:
     """A fresh ``None``."""
-    return Value(b"null", ANY, live=None)
+    return Value(b"null", ANY, None)

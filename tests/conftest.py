@@ -6,6 +6,8 @@ import pytest
 
 from tests.requires import is_ci, missing
 
+pytest_plugins = ["tests.fixtures"]
+
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose program is missing, or fail it where nothing may be skipped."""

@@ -5,24 +5,30 @@ It reads the state and never changes it; ``apply`` has done that before. One mod
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from engine.advance import arms, foreach, loop, sequence
 from engine.cells import Cell, Frame, Site, ancestors, error_input
 from engine.commands import Again, CancelRun, Choose, Command, Drop, Invoke, Leave, Wake
 from engine.events import Fact
-from engine.plan import Branch, Foreach, Loop, Parallel, Sequence, Sleep, Wait
-from engine.state import RunState, workflow_of
+from engine.plan import Branch, Call, Foreach, Loop, Parallel, Sequence, Sleep, Wait
+from engine.state import TERMINAL, RunState, workflow_of
 
 Commands = list[Command]
 
 
 def advance(state: RunState, fact: Fact) -> Commands:
     """The commands that follow from a fact which has just been applied."""
-    if state.canceling:
-        return [CancelRun()] if fact.type == "run.cancel_requested" else []
-    if state.ended:
-        return []
     handler = _ADVANCE.get(fact.type)
-    return handler(state, fact) if handler is not None else []
+    if handler is None or state.status in TERMINAL:
+        return []
+    if state.canceling and fact.type != "run.cancel_requested":
+        return []
+    return handler(state, fact)
+
+
+def _cancel(state: RunState, fact: Fact) -> Commands:
+    return [CancelRun()]
 
 
 def _cell(state: RunState, fact: Fact) -> Cell:
@@ -46,6 +52,8 @@ def _step_started(state: RunState, fact: Fact) -> Commands:
     cell = state.cells[fact.path or ""]
     node = cell.node
     if not isinstance(cell, Frame):
+        if type(node) is Call:
+            return [Invoke(cell)]
         if isinstance(node, Wait) and cell.due is not None:
             return [Invoke(cell), Wake(cell, cell.due, cell.attempts), *unblock(cell)]
         return [Invoke(cell)]
@@ -93,17 +101,12 @@ def after(state: RunState, cell: Cell) -> Commands:
     frame = cell.parent
     if frame is None or frame.closing:
         return []
-    match frame.node:
-        case Sequence():
-            return sequence.after(frame, cell)
-        case Parallel() | Branch():
-            return arms.after(frame, cell)
-        case Loop():
-            return loop.after(frame, cell)
-        case Foreach():
-            return foreach.after(state, frame, cell)
-        case _:
-            return []
+    kind = type(frame.node)
+    if kind is Sequence:
+        return sequence.after(frame, cell)
+    if kind is Foreach:
+        return foreach.after(state, frame, cell)
+    return loop.after(frame, cell) if kind is Loop else arms.after(frame, cell)
 
 
 def unblock(cell: Cell) -> Commands:
@@ -144,7 +147,8 @@ def _bailed(state: RunState, fact: Fact) -> Commands:
     return [Leave(workflow_of(cell), cell.output)]
 
 
-_ADVANCE = {
+_ADVANCE: dict[str, Callable[[RunState, Fact], Commands]] = {
+    "run.cancel_requested": _cancel,
     "run.started": _run_started,
     "run.continued": _released,
     "run.stepped": _released,

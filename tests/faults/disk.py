@@ -45,6 +45,11 @@ async def seqs(store: SqliteStore, run_id: str = "r1") -> list[int]:
     return [fact.seq for fact in await store.read(run_id)]
 
 
+def names(folder: Path) -> list[str]:
+    """What is in a folder."""
+    return sorted(file.name for file in folder.iterdir())
+
+
 def python(script: str, *arguments: str | Path, prefix: tuple[str, ...] = ()) -> subprocess.Popen[str]:
     """A process of its own."""
     command = [*prefix, sys.executable, "-c", script, *map(str, arguments)]

@@ -238,6 +238,7 @@ async def main():
     await store.append("r1", [said(2)], epoch=1)
     print(code, len(await store.read("r1")), flush=True)
     if os.fork() == 0:
+        print("child", flush=True)
         sys.stdin.read()  # outlives its parent
         os._exit(0)
     os._exit(0)
@@ -252,6 +253,7 @@ async def test_a_forked_child_can_neither_use_the_store_nor_keep_it_alive(tmp_pa
     assert process.stdout is not None
     assert process.stdin is not None
     assert process.stdout.readline() == "0 2\n"
+    assert process.stdout.readline() == "child\n"
     process.wait(timeout=20)
     async with opened(path) as store:
         claim = await store.claim("r1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 Part = dict[str, Any]
@@ -168,3 +169,62 @@ NASTY = [
     *("file:///etc/passwd", "javascript:alert(1)"),
     *(f"{a}{b}{c}" for a in "<\"'\\&`" for b in ("a", "\x02", "é", "]]>") for c in (">", '"', "'", "\\", ";", "")),
 ]
+
+
+class Garden:
+    """Definitions grown at random from a seed: every kind in every other."""
+
+    def __init__(self, seed: int) -> None:
+        self.random, self.count = random.Random(seed), 0
+
+    def definition(self) -> Part:
+        """A whole definition."""
+        depth = self.random.randint(1, 3)
+        return definition(*(self.part(depth) for _ in range(self.random.randint(1, 5))))
+
+    def id(self) -> str:
+        """A new id, short or long."""
+        self.count += 1
+        return f"s{self.count}" + "x" * self.random.randint(0, 24)
+
+    def part(self, depth: int) -> Part:
+        """Anything that can stand in a sequence, with or without a catch arm."""
+        makers = (
+            [self.step, self.sequence, self.parallel, self.branch, self.loop, self.foreach] if depth else [self.step]
+        )
+        made = self.random.choice(makers)(depth)
+        return made | {"catch": self.part(depth - 1 if depth else 0)} if self.random.random() < 0.2 else made
+
+    def step(self, depth: int) -> Part:
+        """A step."""
+        return step(self.id())
+
+    def sequence(self, depth: int) -> Part:
+        """A workflow or a chain."""
+        kind = self.random.choice(["workflow", "chain"])
+        return nested(self.id(), *(self.part(depth - 1) for _ in range(self.random.randint(1, 3))), kind=kind)
+
+    def arm(self, depth: int) -> Part:
+        """A step, a workflow or a chain."""
+        return self.sequence(depth) if self.random.random() < 0.5 else self.step(depth)
+
+    def parallel(self, depth: int) -> Part:
+        """A parallel."""
+        return block("parallel", self.id(), *(self.arm(depth) for _ in range(self.random.randint(1, 4))), concurrency=2)
+
+    def branch(self, depth: int) -> Part:
+        """A branch, with or without an arm for no match."""
+        arms = [self.arm(depth) for _ in range(self.random.randint(2, 4))]
+        otherwise = {"otherwise": arms[-1]["id"]} if self.random.random() < 0.5 else {}
+        conditions = ["c" * self.random.randint(1, 40) for _ in arms[len(otherwise) :]]
+        return block("branch", self.id(), *arms, mode="all", conditions=conditions, **otherwise)
+
+    def loop(self, depth: int) -> Part:
+        """A loop."""
+        body = self.arm(depth)
+        return loop(body["id"], body, "z" * self.random.randint(1, 30), max_iterations=self.random.choice([None, 7]))
+
+    def foreach(self, depth: int) -> Part:
+        """A foreach."""
+        body = self.arm(depth)
+        return foreach(body["id"], body, collect_errors=self.random.random() < 0.5)

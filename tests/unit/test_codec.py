@@ -29,8 +29,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from engine import codec
-from engine.codec import difference
 from engine.errors import DataFault, NotSerializable
+from engine.parts import difference
 from engine.schema import ANY, MAX_VALUE_BYTES, compile_schema, plain
 
 BIG = 10**5000

@@ -16,38 +16,11 @@ from tests.unit.graph_definitions import ALL, DEPLOY, EVERYTHING, NASTY, block, 
 
 SVG = "{http://www.w3.org/2000/svg}"
 ELEMENTS = {"svg", "title", "desc", "style", "g", "rect", "circle", "path", "polygon", "text", "tspan"}
-ATTRIBUTES = set(
-    [
-        "class",
-        "id",
-        "role",
-        "tabindex",
-        "aria-labelledby",
-        "aria-hidden",
-        "data-workflow",
-        "data-place",
-        "data-kind",
-        "data-body",
-        "data-block",
-        "data-folded",
-        "data-status",
-        "data-from",
-        "data-to",
-        "x",
-        "y",
-        "rx",
-        "cx",
-        "cy",
-        "r",
-        "d",
-        "points",
-        "text-anchor",
-        "transform",
-        "viewBox",
-        "width",
-        "height",
-    ]
-)
+ATTRIBUTES = {
+    *("class", "id", "role", "tabindex", "aria-labelledby", "aria-hidden", "viewBox", "width", "height", "transform"),
+    *("data-workflow", "data-place", "data-kind", "data-body", "data-block", "data-folded", "data-status"),
+    *("data-from", "data-to", "x", "y", "rx", "cx", "cy", "r", "d", "points", "text-anchor"),
+}
 
 
 def nasty(text: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from engine.errors import NotSuspended
 from engine.store import Page, Request, RunFilter, RunRow, Suspension
 from engine.stores.fold import expiry
 from engine.stores.paging import position
+from engine.stores.sqlite.owners import Owner
 from engine.stores.sqlite.rows import decode
 
 SCANNED = 100_000
@@ -158,7 +159,19 @@ def _to_suspension(found: tuple[Any, ...]) -> Suspension:
     )
 
 
-def ids(cursor: apsw.Cursor, query: str, workflow_ids: Sequence[str], is_gone: dict[str | None, bool]) -> list[str]:
+class Gone(dict[str | None, bool]):
+    """Whether an owner is gone, asked once each."""
+
+    def __init__(self, owner: Owner) -> None:
+        super().__init__({None: True})
+        self._owner = owner
+
+    def __missing__(self, other: str | None) -> bool:
+        gone = self[other] = other is None or not self._owner.is_alive(other)
+        return gone
+
+
+def ids(cursor: apsw.Cursor, query: str, workflow_ids: Sequence[str], is_gone: Gone) -> list[str]:
     """Ids from a query of run, owner and key per workflow, of those whose owner is gone, oldest first."""
     found: list[tuple[Any, ...]] = []
     for workflow in set(workflow_ids):

@@ -66,7 +66,8 @@ def to_fact(row: tuple[Any, ...]) -> Fact:
             raise StoreCorrupt(f"the payload of event {seq} is missing from the store ({blob})")
         raw = body
     if raw is not None:
-        fact.value = Value(raw, seq=seq, holes=tuple(decode(holes)) if holes else ())
+        fact.value = Value(raw, holes=tuple(decode(holes)) if holes else ())
+        fact.value.seq = seq
     if ref is not None:
         fact.ref = decode(ref)
     return fact

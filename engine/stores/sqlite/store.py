@@ -6,24 +6,26 @@ import asyncio
 import os
 import socket
 import time
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import apsw
 
-from engine.errors import EngineError, RunInFlight, StoreError
+from engine.errors import RunInFlight, StoreError
 from engine.events import SYNCED, Fact
-from engine.store import Claim, Page, Request, RunFilter, RunRow, Suspension
+from engine.store import Claim
 from engine.stores.fold import ENDED, LOUD
-from engine.stores.sqlite import files, lists, removal
+from engine.stores.sqlite import files, removal
+from engine.stores.sqlite.forks import Closed, keep, open_stores
 from engine.stores.sqlite.log import Log, unknown
 from engine.stores.sqlite.owners import Owner
 from engine.stores.sqlite.readers import Readers, reading
-from engine.stores.sqlite.rows import SELECT, Resolver, decode, encode, to_fact
+from engine.stores.sqlite.reads import Reads
+from engine.stores.sqlite.relaxed import Deferred
+from engine.stores.sqlite.rows import decode, encode
 from engine.stores.sqlite.tables import bring_up_to_date, connect, set_up_writer
 from engine.stores.sqlite.writer import Work, Writer
 
@@ -35,14 +37,8 @@ RELAXED_SECONDS = 0.005
 CLOSING_SECONDS = 2.0
 """How long ``close`` waits for a disk in trouble."""
 
-_FACTS = f"{SELECT} WHERE e.run = ? AND e.seq > ? ORDER BY e.seq LIMIT ?"
-_FACT = f"{SELECT} WHERE e.run = ? AND e.seq = ?"
-_ALIVE = "SELECT key, run_id, owner FROM runs WHERE ended = 0 AND workflow_id = ?"
-_UNHOOKED = "SELECT key, run_id, owner FROM runs WHERE ended = 1 AND hooked = 0 AND workflow_id = ?"
-_open_stores: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
 
-
-class SqliteStore:
+class SqliteStore(Reads):
     """Runs in one SQLite file, shared by as many processes as like, each run written by one of them at a time.
 
     ``durability``:
@@ -65,7 +61,7 @@ class SqliteStore:
         self._definitions: set[str] = set()
         self._is_open = False
         self.trouble: str | None = None
-        self._writer: Any = _Closed(f"{path}: the store is not open; 'async with engine' opens it")
+        self._writer: Any = Closed(f"{path}: the store is not open; 'async with engine' opens it")
         self._readers: Any = self._writer
 
     # -- opening and closing
@@ -99,7 +95,7 @@ class SqliteStore:
             self._owner.die()
             raise
         self._is_open = True
-        _open_stores.add(self)
+        open_stores.add(self)
         try:
             await self._at_once(self._move_in)
         except BaseException:
@@ -175,8 +171,8 @@ class SqliteStore:
 
     def _shut(self, why: str) -> None:
         self._is_open = False
-        self._writer = self._readers = _Closed(why)
-        _open_stores.discard(self)
+        self._writer = self._readers = Closed(why)
+        open_stores.discard(self)
 
     # -- the log
 
@@ -195,8 +191,9 @@ class SqliteStore:
                 return
         elif solo and not synced and writer.attempt(self._log.write, run_id, facts, epoch):
             return
+        submit = writer.submit
         future = asyncio.get_running_loop().create_future()
-        writer.submit(self._appending(run_id, facts, epoch, future, synced=synced))
+        submit(self._appending(run_id, facts, epoch, future, synced=synced))
         await future
 
     def _appending(self, run_id: str, facts: Sequence[Fact], epoch: int, outcome: Any, *, synced: bool) -> Work:
@@ -212,31 +209,9 @@ class SqliteStore:
     def _defer(self, run_id: str, facts: Sequence[Fact], epoch: int) -> bool:
         if any(fact.type in LOUD for fact in facts):
             return False
-        outcome = _Deferred(self._unwritten, self._failed, run_id, facts)
+        outcome = Deferred(self._unwritten, self._failed, run_id, facts)
         self._writer.submit(self._appending(run_id, facts, epoch, outcome, synced=False), within=RELAXED_SECONDS)
         return True
-
-    async def read(self, run_id: str, *, after: int = 0, limit: int | None = None, resolve: bool = False) -> list[Fact]:
-        """See :class:`engine.store.Store`."""
-        waiting = list(self._unwritten.get(run_id, ())) if self._unwritten else []
-        with self._readers.cursor() as cursor:
-            key = cursor.execute("SELECT key FROM runs WHERE run_id = ?", (run_id,)).get
-            if key is None:
-                raise unknown(run_id)
-            rows = cursor.execute(_FACTS, (key, after, -1 if limit is None else limit)).fetchall()
-            facts = [to_fact(row) for row in rows]
-            last = facts[-1].seq if facts else after
-            facts += [fact for fact in waiting if fact.seq > last][: None if limit is None else limit - len(facts)]
-            if resolve:
-
-                def fetch(seq: int) -> Fact | None:
-                    row = cursor.execute(_FACT, (key, seq)).fetchone()
-                    return None if row is None else to_fact(row)
-
-                resolver = Resolver(facts, fetch)
-                for fact in facts:
-                    resolver.resolve(fact)
-        return facts
 
     # -- ownership
 
@@ -263,18 +238,6 @@ class SqliteStore:
         await self._do(lambda cursor: _run(cursor, query, (run_id, epoch, self._owner.id)), synced=False)
         self._log.forget(run_id)
 
-    async def claimable(self, workflow_ids: Sequence[str]) -> list[str]:
-        """See :class:`engine.store.Store`."""
-        return self._ownerless(_ALIVE, workflow_ids)
-
-    async def unhooked(self, workflow_ids: Sequence[str]) -> list[str]:
-        """See :class:`engine.store.Store`."""
-        return self._ownerless(_UNHOOKED, workflow_ids)
-
-    def _ownerless(self, query: str, workflow_ids: Sequence[str]) -> list[str]:
-        with self._readers.cursor() as cursor:
-            return lists.ids(cursor, query, workflow_ids, _Gone(self._owner))
-
     async def mark_hooked(self, run_id: str) -> None:
         """See :class:`engine.store.Store`. Nothing is left to do then, so the run is let go, too."""
         query = "UPDATE runs SET hooked = 1, owner = NULL WHERE run_id = ?"
@@ -295,11 +258,6 @@ class SqliteStore:
 
         return await self._do(write, synced=True)
 
-    async def requests(self) -> list[Request]:
-        """See :class:`engine.store.Store`."""
-        with self._readers.cursor() as cursor:
-            return lists.requests(cursor, self._owner.id)
-
     async def reply(self, request_id: int, body: Mapping[str, Any]) -> None:
         """See :class:`engine.store.Store`."""
         bindings = encode(dict(body)), request_id
@@ -318,33 +276,6 @@ class SqliteStore:
         """See :class:`engine.store.Store`."""
         return bool(self._writer.changed())
 
-    # -- lists
-
-    async def row(self, run_id: str) -> RunRow:
-        """See :class:`engine.store.Store`."""
-        with self._readers.cursor() as cursor:
-            found = lists.row(cursor, run_id)
-        if found is None:
-            raise unknown(run_id)
-        return found
-
-    async def list_runs(self, where: RunFilter, *, limit: int, after: str | None) -> Page[RunRow]:
-        """See :class:`engine.store.Store`. With ``text``, a page may be short and still have a next one."""
-        with self._readers.cursor() as cursor:
-            return lists.runs(cursor, where, limit=limit, after=after)
-
-    async def list_suspensions(
-        self, *, run_id: str | None, workflow: str | None, limit: int, after: str | None
-    ) -> Page[Suspension]:
-        """See :class:`engine.store.Store`."""
-        with self._readers.cursor() as cursor:
-            return lists.suspensions(cursor, run_id=run_id, workflow=workflow, limit=limit, after=after)
-
-    async def suspension(self, token: str) -> tuple[Suspension, str]:
-        """See :class:`engine.store.Store`."""
-        with self._readers.cursor() as cursor:
-            return lists.suspension(cursor, token)
-
     # -- the rest
 
     async def put_definition(self, version: str, definition: Mapping[str, Any]) -> None:
@@ -355,11 +286,6 @@ class SqliteStore:
         query = "INSERT OR IGNORE INTO definitions VALUES (?, ?)"
         await self._do(lambda cursor: _run(cursor, query, bindings), synced=False)
         self._definitions.add(version)
-
-    async def definition(self, version: str) -> dict[str, Any] | None:
-        """See :class:`engine.store.Store`."""
-        with self._readers.cursor() as cursor:
-            return lists.definition(cursor, version)
 
     async def delete(self, run_id: str) -> None:
         """See :class:`engine.store.Store`."""
@@ -386,86 +312,17 @@ class SqliteStore:
 
     async def _do(self, write: Callable[[apsw.Cursor], T], *, synced: bool) -> T:
         """Run something in a transaction of the writer."""
+        submit = self._writer.submit
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._writer.submit(Work(write, future, synced=synced))
+        submit(Work(write, future, synced=synced))
         return await future
 
-    def _forked(self) -> None:
+    def forked(self) -> None:
         """In a child of this process: the connections and the lock are the parent's."""
-        import ctypes  # noqa: PLC0415 nobody else needs it
-
         self._owner.forget()
-        mine = [self._writer.connection, *self._readers.all()] if self._is_open else []
-        for connection in mine:  # never closed here: that would take the parent's locks, or its log, away
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+        keep([self._writer.connection, *self._readers.all()] if self._is_open else [])
         self._shut(f"{self._given} was opened by the parent of this process; open a store of its own here")
 
 
 def _run(cursor: apsw.Cursor, query: str, bindings: tuple[Any, ...]) -> None:
     cursor.execute(query, bindings)
-
-
-def _after_fork() -> None:
-    for store in list(_open_stores):
-        store._forked()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-class _Closed:
-    """In the place of the connections of a store that can't be used."""
-
-    def __init__(self, why: str) -> None:
-        self._why = why
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise StoreError(self._why)
-
-
-class _Deferred:
-    """What became of facts for which nobody waits; until then they are read from memory."""
-
-    def __init__(
-        self,
-        unwritten: dict[str, list[Fact]],
-        failed: dict[str, BaseException],
-        run_id: str,
-        facts: Sequence[Fact],
-    ) -> None:
-        self._unwritten = unwritten
-        self._failed = failed
-        self._run_id = run_id
-        self._count = len(facts)
-        unwritten[run_id] = unwritten.get(run_id, []) + list(facts)
-
-    def done(self) -> bool:
-        return False
-
-    def set_result(self, _: object, /) -> None:
-        left = self._unwritten[self._run_id][self._count :]
-        if left:
-            self._unwritten[self._run_id] = left
-        else:
-            del self._unwritten[self._run_id]
-
-    def set_exception(self, error: BaseException, /) -> None:
-        """The next append of the run raises it: somebody waits for that one."""
-        self._failed.setdefault(self._run_id, error)
-        self.set_result(None)
-
-
-class _Gone(dict[str | None, bool]):
-    """Whether an owner is gone, asked once each."""
-
-    def __init__(self, owner: Owner) -> None:
-        super().__init__({None: True})
-        self._owner = owner
-
-    def __missing__(self, other: str | None) -> bool:
-        gone = self[other] = other is None or not self._owner.is_alive(other)
-        return gone
-
-
-__all__ = ["EngineError", "SqliteStore"]

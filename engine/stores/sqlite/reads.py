@@ -1,0 +1,95 @@
+"""What can be read of a SQLite store, from any thread and any event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.events import Fact
+from engine.store import Page, Request, RunFilter, RunRow, Suspension
+from engine.stores.sqlite import lists
+from engine.stores.sqlite.log import unknown
+from engine.stores.sqlite.owners import Owner
+from engine.stores.sqlite.rows import SELECT, Resolver, to_fact
+
+_FACTS = f"{SELECT} WHERE e.run = ? AND e.seq > ? ORDER BY e.seq LIMIT ?"
+_FACT = f"{SELECT} WHERE e.run = ? AND e.seq = ?"
+_ALIVE = "SELECT key, run_id, owner FROM runs WHERE ended = 0 AND workflow_id = ?"
+_UNHOOKED = "SELECT key, run_id, owner FROM runs WHERE ended = 1 AND hooked = 0 AND workflow_id = ?"
+
+
+class Reads:
+    """The reading half of the store. Raises ``StoreError`` when the store is closed or the file can't be read."""
+
+    _readers: Any
+    _owner: Owner
+    _unwritten: dict[str, list[Fact]]
+
+    async def read(self, run_id: str, *, after: int = 0, limit: int | None = None, resolve: bool = False) -> list[Fact]:
+        """See :class:`engine.store.Store`."""
+        waiting = list(self._unwritten.get(run_id, ())) if self._unwritten else []
+        with self._readers.cursor() as cursor:
+            key = cursor.execute("SELECT key FROM runs WHERE run_id = ?", (run_id,)).get
+            if key is None:
+                raise unknown(run_id)
+            rows = cursor.execute(_FACTS, (key, after, -1 if limit is None else limit)).fetchall()
+            facts = [to_fact(row) for row in rows]
+            last = facts[-1].seq if facts else after
+            facts += [fact for fact in waiting if fact.seq > last][: None if limit is None else limit - len(facts)]
+            if resolve:
+
+                def fetch(seq: int) -> Fact | None:
+                    row = cursor.execute(_FACT, (key, seq)).fetchone()
+                    return None if row is None else to_fact(row)
+
+                resolver = Resolver(facts, fetch)
+                for fact in facts:
+                    resolver.resolve(fact)
+        return facts
+
+    async def claimable(self, workflow_ids: Sequence[str]) -> list[str]:
+        """See :class:`engine.store.Store`."""
+        return self._ownerless(_ALIVE, workflow_ids)
+
+    async def unhooked(self, workflow_ids: Sequence[str]) -> list[str]:
+        """See :class:`engine.store.Store`."""
+        return self._ownerless(_UNHOOKED, workflow_ids)
+
+    def _ownerless(self, query: str, workflow_ids: Sequence[str]) -> list[str]:
+        with self._readers.cursor() as cursor:
+            return lists.ids(cursor, query, workflow_ids, lists.Gone(self._owner))
+
+    async def requests(self) -> list[Request]:
+        """See :class:`engine.store.Store`."""
+        with self._readers.cursor() as cursor:
+            return lists.requests(cursor, self._owner.id)
+
+    async def row(self, run_id: str) -> RunRow:
+        """See :class:`engine.store.Store`."""
+        with self._readers.cursor() as cursor:
+            found = lists.row(cursor, run_id)
+        if found is None:
+            raise unknown(run_id)
+        return found
+
+    async def list_runs(self, where: RunFilter, *, limit: int, after: str | None) -> Page[RunRow]:
+        """See :class:`engine.store.Store`. With ``text``, a page may be short and still have a next one."""
+        with self._readers.cursor() as cursor:
+            return lists.runs(cursor, where, limit=limit, after=after)
+
+    async def list_suspensions(
+        self, *, run_id: str | None, workflow: str | None, limit: int, after: str | None
+    ) -> Page[Suspension]:
+        """See :class:`engine.store.Store`."""
+        with self._readers.cursor() as cursor:
+            return lists.suspensions(cursor, run_id=run_id, workflow=workflow, limit=limit, after=after)
+
+    async def suspension(self, token: str) -> tuple[Suspension, str]:
+        """See :class:`engine.store.Store`."""
+        with self._readers.cursor() as cursor:
+            return lists.suspension(cursor, token)
+
+    async def definition(self, version: str) -> dict[str, Any] | None:
+        """See :class:`engine.store.Store`."""
+        with self._readers.cursor() as cursor:
+            return lists.definition(cursor, version)
