@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from engine.errors import StoreCorrupt
 from engine.plan import Branch, Parallel, PlanNode, Sequence
 from engine.values import Value
 
@@ -186,3 +187,13 @@ def error_input(failed: Cell) -> Value:
 
 def _shown(error: dict[str, Any] | None) -> dict[str, Any] | None:
     return None if error is None else {key: error[key] for key in error if key != "traceback"}
+
+
+def workflow_of(cell: Cell) -> Frame:
+    """The frame of the workflow that a cell belongs to (the run's own, or a nested one)."""
+    frame = cell.parent
+    while frame is not None:
+        if isinstance(frame.node, Sequence) and frame.node.workflow is not None:
+            return frame
+        frame = frame.parent
+    raise StoreCorrupt(f"{cell.path!r} is in no workflow")

@@ -8,11 +8,11 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast, overload
 
-from engine.cells import Cell, Frame
+from engine.cells import Cell, Frame, workflow_of
 from engine.errors import DataError
 from engine.plan import Call, Loop, Sequence
 from engine.schema import ANY, Schema, compile_schema
-from engine.state import workflow_of
+from engine.values import Value
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -196,7 +196,9 @@ class StepContext:
     def state(self) -> Any:
         """The shared state as of this step's start: an instance of the state schema, else a dict (a copy)."""
         executor = self._executor
-        shared = self._cell.state if self._cell.attempts and isinstance(self._cell.node, Call) else executor.state.shared
+        shared = (
+            self._cell.state if self._cell.attempts and isinstance(self._cell.node, Call) else executor.state.shared
+        )
         return executor.shared.typed(self._cell, shared)
 
     def set_state(self, update: Any = None, /, **changes: Any) -> None:
@@ -221,21 +223,16 @@ class StepContext:
     @property
     def resume_data(self) -> Any:
         """The last answer to this step's question, by ``resume_schema``; ``None`` before any."""
-        resumed = self._cell.resumed
-        if resumed is None:
-            return None
-        node = self._cell.node
-        schema = node.resume if isinstance(node, Call) and node.resume is not None else ANY
-        try:
-            return schema.decode(resumed[0].raw)
-        except DataError:  # the answer to an ``ask``, which has a schema of its own
-            return ANY.decode(resumed[0].raw)
+        resumed, node = self._cell.resumed, self._cell.node
+        schema = node.resume if isinstance(node, Call) else None
+        return None if resumed is None else _typed(resumed[0], schema)
 
     @property
     def suspend_data(self) -> Any:
-        """The payload of the suspension that ``resume_data`` answers; ``None`` before any."""
-        resumed = self._cell.resumed
-        return None if resumed is None else ANY.decode(resumed[1].raw)
+        """The payload of the suspension that ``resume_data`` answers, by ``suspend_schema``; ``None`` before any."""
+        resumed, node = self._cell.resumed, self._cell.node
+        schema = node.suspend if isinstance(node, Call) else None
+        return None if resumed is None else _typed(resumed[1], schema)
 
     # -- verbs
 
@@ -331,6 +328,13 @@ class StepContext:
         self.reason = reason
         if self._cancelled is not None:
             self._cancelled.set()
+
+
+def _typed(value: Value, schema: Schema | None) -> Any:
+    try:
+        return (schema or ANY).decode(value.raw)
+    except DataError:  # of an ``ask``, which has a schema of its own, or from before the code was changed
+        return ANY.decode(value.raw)
 
 
 def _as_changes(update: Any) -> list[tuple[str, Any]]:

@@ -78,9 +78,9 @@ async def start(
         data["paused"] = True
     run.starting = True
     try:
-        if plan.workflow.on_start is not None:
+        if plan.hooks.on_start is not None:
             current.input = value  # the hook sees what the run would start with
-            await call_hook(plan.workflow.on_start, run.info())
+            await call_hook(plan.hooks.on_start, run.info())
         await begin(run, value, data)
     finally:
         run.starting = False

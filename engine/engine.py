@@ -19,6 +19,7 @@ from engine.errors import (
     DefinitionError,
     EngineError,
     Fenced,
+    NotOwner,
     Problem,
     RunInFlight,
     StoreError,
@@ -31,7 +32,7 @@ from engine.executor import Executor
 from engine.hooks import call_quietly
 from engine.ids import is_valid_id, new_run_id
 from engine.plan import Plan
-from engine.recovery import Replay, load, take_up
+from engine.recovery import Replay, cancellation, load, take_up
 from engine.remote import Remote
 from engine.result import build_info
 from engine.run import Run
@@ -319,16 +320,38 @@ class Engine:
         return await self.at_home(lambda: self._call(run_id, verb, arguments))
 
     async def _call(self, run_id: str, verb: str, arguments: Mapping[str, Any]) -> Any:
-        run = self._live.get(run_id) or await self.drive(run_id, verb=verb)
-        if run is None:
+        try:
+            return await self.act(run_id, verb, arguments)
+        except (Fenced, NotOwner):
             return await self._remote.ask(run_id, verb, arguments)
+
+    async def act(self, run_id: str, verb: str, arguments: Mapping[str, Any]) -> Any:
+        """Do something to a run in this process. Raises ``NotOwner`` if another living process has it, ``Fenced``."""
+        try:
+            run = self._live.get(run_id) or await self.drive(run_id, verb=verb)
+        except Blocked:
+            if verb != "cancel":
+                raise
+            return await self._cancel_blocked(run_id, **arguments)
+        if run is None:
+            raise NotOwner(f"another living process has run {run_id!r}")
         try:
             return await VERBS[verb](run, **arguments)
-        except (Fenced, UnknownRun) as error:
+        except (Fenced, UnknownRun):
             self.forget(run_id)
-            if isinstance(error, UnknownRun):
-                raise
-            return await self._remote.ask(run_id, verb, arguments)
+            raise
+
+    async def _cancel_blocked(self, run_id: str, reason: str | None = None) -> bool:
+        """Cancel a run without its code. ``False`` if it has ended. Raises ``NotOwner``."""
+        claim = await self.store.claim(run_id)
+        if claim is None:
+            raise NotOwner(f"another living process has run {run_id!r}")
+        facts = cancellation(await self.store.read(run_id), reason, at=self.clock.now())
+        if facts:
+            await self.store.append(run_id, facts, epoch=claim.epoch)
+            self.bus.publish(run_id, facts[-1].seq)
+        await self.store.release(run_id, epoch=claim.epoch)
+        return bool(facts)
 
     async def drive(self, run_id: str, *, verb: str = "", force: bool = False) -> Executor | None:
         """The live side of a run, taken up from the store if nobody has it; ``None``: another living process has it.
@@ -361,7 +384,7 @@ class Engine:
                 )
             replay, changes = await load(self.store, run_id, workflow.plan)
         except Blocked as error:
-            await self._block(run_id, row, claim.epoch, error, verb)
+            await self._block(run_id, row, claim.epoch, error)
             raise
         run = Executor(self, replay.state, epoch=claim.epoch)
         if changes is not None or row.blocked is not None:
@@ -371,7 +394,8 @@ class Engine:
             await run.commit()
         if not replay.state.ended:
             self.adopt(run)
-            await self._resume_work(run, replay, unclean=claim.previous_owner is not None)
+            if verb != "cancel" or replay.state.canceling:  # nothing is started only to be cancelled
+                await self._resume_work(run, replay, unclean=claim.previous_owner is not None)
         return run
 
     async def _resume_work(self, run: Executor, replay: Replay, *, unclean: bool) -> None:
@@ -383,8 +407,8 @@ class Engine:
                 return
         await take_up(run, replay, unclean=unclean)
 
-    async def _block(self, run_id: str, row: RunRow, epoch: int, error: Blocked, verb: str) -> None:
-        """Mark a run as blocked, unless it is already, and let it go. A cancel needs no code, so it is done all the same."""
+    async def _block(self, run_id: str, row: RunRow, epoch: int, error: Blocked) -> None:
+        """Mark a run as blocked, unless it is already, and let it go."""
         facts = await self.store.read(run_id)
         state_seq = facts[-1].seq if facts else 0
         reason = type(error).__name__
@@ -466,19 +490,19 @@ class Engine:
     def run_ended(self, run: Executor) -> None:
         """After the end of a run is written: its hooks, and whoever waits for the place."""
         self._live.pop(run.run_id, None)
-        workflow = run.state.plan.workflow
-        if workflow.on_finish is not None or workflow.on_error is not None:
+        hooks = run.state.plan.hooks
+        if hooks.on_finish is not None or hooks.on_error is not None:
             self.background(self._call_hooks(run.state), f"hooks of {run.run_id}")
         if self._queue:
             self.next_in_queue()
 
     async def _call_hooks(self, state: RunState) -> None:
-        workflow = state.plan.workflow
+        hooks = state.plan.hooks
         info = build_info(state)
-        if workflow.on_finish is not None:
-            await call_quietly(workflow.on_finish, info)
-        if workflow.on_error is not None and state.status == "failed":
-            await call_quietly(workflow.on_error, info)
+        if hooks.on_finish is not None:
+            await call_quietly(hooks.on_finish, info)
+        if hooks.on_error is not None and state.status == "failed":
+            await call_quietly(hooks.on_error, info)
         await self.store.mark_hooked(state.run_id)
 
     async def _call_missed_hooks(self) -> None:

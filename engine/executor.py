@@ -7,26 +7,27 @@ worker's task; only what really runs side by side gets a task of its own. All of
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from engine.advance import advance
-from engine.cells import DONE, Cell, Frame, Site, ancestors
+from engine.apply import apply
+from engine.cells import Cell, Frame, Site
 from engine.commands import Again, Begin, Command, Invoke, Wake
 from engine.context import StepContext
 from engine.debugger import stop_after, stop_before
 from engine.errors import EngineError, Fenced, UnknownRun
 from engine.events import Fact
-from engine.invoke import GRACE, Closing, call, failed, late, timeout_error
+from engine.invoke import Closing, call
 from engine.perform import perform, start
 from engine.plan import Call, Foreach, Sequence
 from engine.result import RunInfo, build_info
 from engine.runlog import RunLogger
 from engine.schema import ANY, Schema
 from engine.shared import SharedState
-from engine.state import RunState, apply
+from engine.state import RunState
 from engine.timers import woken
 from engine.values import Value
 
@@ -42,7 +43,12 @@ log = logging.getLogger("engine")
 REST = frozenset({"suspended", "paused", "success", "failed", "canceled"})
 """Statuses in which ``start`` and ``resume`` return."""
 
-_STATUS_FACT = {"running": "run.resumed", "paused": "run.paused", "suspended": "run.suspended", "waiting": "run.waiting"}
+_STATUS_FACT = {
+    "running": "run.resumed",
+    "paused": "run.paused",
+    "suspended": "run.suspended",
+    "waiting": "run.waiting",
+}
 
 
 class Executor:
@@ -166,7 +172,8 @@ class Executor:
             flight = self._flight = asyncio.get_running_loop().create_future()
         try:
             await self.store.append(self.run_id, facts, epoch=self.epoch, solo=solo)
-        except (Fenced, UnknownRun):
+        except (Fenced, UnknownRun) as error:
+            log.warning("run %s is let go: %s", self.run_id, error)
             self.let_go()
             raise
         finally:
@@ -191,10 +198,8 @@ class Executor:
             self.spawn(self._commit_quietly(), "flush")
 
     async def _commit_quietly(self) -> None:
-        try:
+        with contextlib.suppress(Fenced, UnknownRun):
             await self.commit()
-        except (Fenced, UnknownRun):
-            log.warning("run %s was taken over by another process; this one lets it go", self.run_id)
 
     # -- doing
 
@@ -217,12 +222,11 @@ class Executor:
         for cell in calls:
             self.spawn(self._work(cell), cell.path)
 
-    def spawn(self, work: Any, name: str) -> asyncio.Task[None]:
-        """A task of this run."""
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work, name=f"{self.run_id}:{name}")
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Do something in a task of this run."""
+        task = asyncio.get_running_loop().create_task(work, name=f"{self.run_id}:{name}")
         self._tasks.add(task)
         task.add_done_callback(self._ended)
-        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -230,7 +234,9 @@ class Executor:
             return
         error = task.exception()
         if error is not None and not isinstance(error, (Closing, Fenced, UnknownRun)):
-            log.error("run %s: an internal error; the run stops here until it is recovered", self.run_id, exc_info=error)
+            log.error(
+                "run %s: an internal error; the run stops here until it is recovered", self.run_id, exc_info=error
+            )
             self._fail_waiters(error)
 
     async def _work(self, cell: Cell) -> None:
@@ -327,66 +333,7 @@ class Executor:
             timer.cancel()
         self._timers.clear()
 
-    def time_out(self, ctx: StepContext) -> None:
-        """An attempt has run for as long as it may: stop it; an async one that does not stop is left alone."""
-        if ctx.closed:
-            return
-        ctx.stop("timeout")
-        if ctx.task is not None:
-            ctx.task.cancel()
-        asyncio.get_running_loop().call_later(GRACE, self._abandon_timed_out, ctx)
-
-    def _abandon_timed_out(self, ctx: StepContext) -> None:
-        cell = ctx.cell
-        if ctx.closed or self.running.get(cell.path) is not ctx or not isinstance(cell.node, Call):
-            return
-        self._abandon(ctx)
-        facts = failed(self, cell, cell.node, timeout_error(cell, cell.node))
-        self.spawn(self.go(self.record_all(facts)), f"timeout {cell.path}")
-
-    def _abandon(self, ctx: StepContext) -> None:
-        ctx.closed = True
-        self.running.pop(ctx.cell.path, None)
-
     # -- stopping
-
-    async def stop_steps(self, below: Frame | None) -> None:
-        """Cancel the steps that run (below a frame) and wait for them, 2 s at most; who is left then is left alone."""
-        current = asyncio.current_task()
-        stopping = []
-        for ctx in list(self.running.values()):
-            if ctx.task is current or (below is not None and below not in ancestors(ctx.cell)):
-                continue
-            if ctx.reason is None:
-                ctx.stop("cancel")
-                ctx.done = asyncio.get_running_loop().create_future()
-                if ctx.task is not None:
-                    ctx.task.cancel()
-            if ctx.done is not None:
-                stopping.append(ctx)
-        if not stopping:
-            return
-        await asyncio.wait([ctx.done for ctx in stopping if ctx.done is not None], timeout=GRACE)
-        for ctx in stopping:
-            if not ctx.closed:
-                self._abandon(ctx)
-
-    def cancel_open(self, below: Frame) -> list[Command]:
-        """Write that everything open below a frame is cancelled, the inmost first."""
-        todo: list[Command] = []
-        for cell in reversed(list(self.state.cells.values())):
-            if cell.status not in DONE and below in ancestors(cell):
-                todo += self.record(Fact("step.canceled", cell.path, attempt=cell.attempts or None, site=cell))
-        return todo
-
-    def ended_late(self, cell: Cell, ctx: StepContext, node: Call, ended: Future[Any]) -> None:
-        """A thread that was left behind has come to its end."""
-        if self.fenced or self.engine.is_closed:
-            return
-        error = ended.exception()
-        result = None if error is not None else ended.result()
-        self.record(late(cell, ctx, node, result, error))
-        self.flush_soon()
 
     def let_go(self) -> None:
         """The run belongs to somebody else now: stop everything here, write nothing more."""

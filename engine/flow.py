@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.errors import ExpressionError
-from engine.expressions import Expression, Template, parse, parse_template
+from engine.expressions import Expression, Template, parse
 from engine.steps import Arm, SchemaSource, arity
 
 UserFunction = Callable[..., Any]
@@ -89,18 +89,32 @@ class Constant:
     value: Any
 
 
+@dataclass(frozen=True, slots=True)
+class TemplateText:
+    """A template as it was written; it is read at commit, with everything else."""
+
+    text: str
+
+
 Source = FromStep | FromInit | FromState | FromContext | Constant | Template | Callback
 
 
+WrittenSource = Source | TemplateText
+"""A source as a definition has it; a plan has templates that are read."""
+
+
 def from_step(source: Arm[Any, Any] | str | Sequence[Arm[Any, Any] | str], path: str = "") -> FromStep:
-    """The output of a step (given itself or by id), at ``path`` inside it (``"a.b"``); of a list: of the arm that ran."""
-    if isinstance(source, (str, Arm)):
+    """The output of a step, at ``path`` inside it (``"a.b"``); of several: of the one that ran."""
+    if not isinstance(source, (list, tuple)):
         return FromStep((_id(source),), path)
     return FromStep(tuple(_id(one) for one in source), path, many=True)
 
 
-def _id(source: Arm[Any, Any] | str) -> str:
-    return source if isinstance(source, str) else source.id
+def _id(source: Any) -> str:
+    # What is no step is told at commit, with the other problems.
+    return (
+        source if isinstance(source, str) else str(getattr(source, "id", None) or getattr(source, "__name__", source))
+    )
 
 
 def from_init(path: str = "") -> FromInit:
@@ -123,12 +137,9 @@ def value(constant: Any) -> Constant:
     return Constant(constant)
 
 
-def template(text: str) -> Template:
-    """A text with ``${init.x}``, ``${steps.id.y}``, ``${state.z}``, ``${value.k}`` or ``${context.key}`` in it.
-
-    Raises ``ExpressionError`` for a placeholder that can't be read.
-    """
-    return parse_template(text)
+def template(text: str) -> TemplateText:
+    """A text with ``${init.x}``, ``${steps.id.y}``, ``${state.z}``, ``${value.k}`` or ``${context.key}`` in it."""
+    return TemplateText(text)
 
 
 # -- nodes
@@ -179,7 +190,7 @@ class ForeachNode(FlowNode):
 
 @dataclass(frozen=True, slots=True)
 class MapNode(FlowNode):
-    source: UserFunction | Mapping[str, Any] | Source
+    source: UserFunction | Mapping[str, Any] | WrittenSource
 
 
 @dataclass(frozen=True, slots=True)

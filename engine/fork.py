@@ -11,13 +11,14 @@ from engine.commands import Begin, Command
 from engine.errors import DefinitionChanged, InvalidOutput, NotStarted, UnknownStep
 from engine.events import Fact
 from engine.ids import new_run_id, new_token
+from engine.outputs import derived_output
 from engine.plan import Call, Foreach, Loop, Parallel, Plan, Sequence
 from engine.recovery import Replay, load
 from engine.run import Run
 from engine.schema import ANY, Schema
 from engine.shared import initial
 from engine.sources import encode_free
-from engine.state import RunState, derived_output
+from engine.state import RunState
 from engine.values import Value
 
 if TYPE_CHECKING:
@@ -44,9 +45,7 @@ async def rerun(engine: Engine, run_id: str) -> Run:
 
 
 async def _new(engine: Engine, plan: Plan, old: RunState) -> Executor:
-    return await engine.new_executor(
-        plan, new_run_id(), resource_id=old.resource_id, tags=old.tags, parent=old.run_id
-    )
+    return await engine.new_executor(plan, new_run_id(), resource_id=old.resource_id, tags=old.tags, parent=old.run_id)
 
 
 def _copy(value: Value, schema: Schema | None = None) -> Value:
@@ -57,9 +56,7 @@ def _copy(value: Value, schema: Schema | None = None) -> Value:
     return made
 
 
-async def fork(
-    engine: Engine, run_id: str, at: str, *, input: Any, outputs: Mapping[str, Any], state: Any
-) -> Run:
+async def fork(engine: Engine, run_id: str, at: str, *, input: Any, outputs: Mapping[str, Any], state: Any) -> Run:
     """See ``Run.fork``."""
     row = await engine.store.row(run_id)
     plan = engine.plan_of(row.workflow_id)

@@ -11,13 +11,14 @@ import time
 from functools import lru_cache
 
 MAX_ID_LENGTH = 128
+ID_RULE = "take 1 to 128 printable characters without '/', '[' and ']', and no '$' at the start"
 _ID = re.compile(r"(?!\$)[^\x00-\x1f\x7f/\[\]\ud800-\udfff]{1,128}")
 _INDEX = re.compile(r"\[(\d+)\]")
 
 
-def is_valid_id(value: str) -> bool:
-    """Whether ``value`` can name a step, workflow or run: 1 to 128 printable characters, without ``/``, ``[`` and ``]``, not starting with ``$``."""
-    return bool(_ID.fullmatch(value)) and value.isprintable() and value == value.strip()
+def is_valid_id(value: object) -> bool:
+    """Whether ``value`` can name a step, workflow or run: as ``ID_RULE`` says."""
+    return isinstance(value, str) and bool(_ID.fullmatch(value)) and value.isprintable() and value == value.strip()
 
 
 @lru_cache(maxsize=4096)

@@ -12,32 +12,15 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from engine.cells import Cell
-from engine.clock import to_iso
-from engine.context import NOT_GIVEN, AbortSignal, BailSignal, Signal, StepContext, SuspendSignal
-from engine.errors import (
-    DataError,
-    EngineError,
-    InvalidInput,
-    InvalidOutput,
-    InvalidPayload,
-    NotSerializable,
-    StepCanceled,
-    StepTimeout,
-)
+from engine.context import Signal, StepContext
+from engine.errors import DataError, InvalidInput, StepCanceled
 from engine.events import Fact
-from engine.failures import describe
-from engine.ids import new_token
+from engine.outcomes import failed, late, signalled, succeeded, timeout_error
 from engine.plan import Call
-from engine.retry import wait_before_retry
-from engine.schema import Schema
-from engine.sources import encode_free
-from engine.values import Value
+from engine.stopping import ended_late, time_out
 
 if TYPE_CHECKING:
     from engine.executor import Executor
-
-GRACE = 2.0
-"""Seconds that a cancelled async step has before it is left alone."""
 
 
 class Closing(Exception):
@@ -52,7 +35,7 @@ async def call(executor: Executor, cell: Cell, node: Call, task: asyncio.Task[An
     running[cell.path] = ctx
     timer = None
     if node.timeout is not None:
-        timer = asyncio.get_running_loop().call_later(node.timeout, executor.time_out, ctx)
+        timer = asyncio.get_running_loop().call_later(node.timeout, time_out, executor, ctx)
     error: BaseException | None = None
     result: Any = None
     try:
@@ -118,11 +101,6 @@ def _cancelled(executor: Executor, cell: Cell, node: Call, ctx: StepContext) -> 
     return []
 
 
-def timeout_error(cell: Cell, node: Call) -> StepTimeout:
-    """An attempt took too long."""
-    return StepTimeout(f"step {cell.path!r} took longer than its timeout of {node.timeout:g} s")
-
-
 def _input(cell: Cell, node: Call) -> Any:
     try:
         return cell.input.take(node.input)
@@ -139,119 +117,6 @@ async def _in_thread(executor: Executor, cell: Cell, node: Call, ctx: StepContex
         result = await asyncio.wrap_future(future)
     except asyncio.CancelledError:
         if not future.cancel():
-            future.add_done_callback(lambda ended: executor.on_loop(lambda: executor.ended_late(cell, ctx, node, ended)))
+            future.add_done_callback(lambda ended: executor.on_loop(lambda: ended_late(executor, cell, ctx, ended)))
         raise
     return await result if isinstance(result, Awaitable) else result
-
-
-# -- outcomes
-
-
-def succeeded(executor: Executor, cell: Cell, node: Call, ctx: StepContext, result: Any) -> list[Fact]:
-    """The facts of a result; of a failure if it does not fit its schema, can't be stored, or its state changes clash."""
-    try:
-        value = output_value(node, cell, result)
-        fact = Fact("step.succeeded", cell.path, attempt=cell.attempts, value=value, site=cell)
-        if ctx.changes is None:
-            return [fact]
-        return [executor.shared.merge(cell, ctx.changes, overlay=False), fact]
-    except Exception as error:
-        return failed(executor, cell, node, error)
-
-
-def output_value(node: Call, cell: Cell, result: Any) -> Value:
-    """What a step returned, validated and encoded. Raises ``InvalidOutput`` or ``NotSerializable``."""
-    schema = node.output
-    if schema.is_any:
-        return _encode(result, schema, cell)
-    return _encode(schema.validate(result, InvalidOutput, f"output of step {cell.path!r}"), schema, cell)
-
-
-def _encode(result: Any, schema: Schema, cell: Cell) -> Value:
-    try:
-        return Value.of(result, schema)
-    except NotSerializable as error:
-        raise NotSerializable(f"output of step {cell.path!r}: {error}", path=error.path) from error
-
-
-def failed(executor: Executor, cell: Cell, node: Call, error: BaseException) -> list[Fact]:
-    """The fact of a failed attempt: another try later, or the end."""
-    shown = describe(error, step=cell.path)
-    wait = None if isinstance(error, EngineError) and not isinstance(error, StepTimeout) else _wait(node, cell, error)
-    if wait is None:
-        return [Fact("step.failed", cell.path, attempt=cell.attempts, data={"error": shown}, site=cell)]
-    data = {"error": shown, "next_at": to_iso(executor.clock.now() + wait)}
-    return [Fact("step.retrying", cell.path, attempt=cell.attempts, data=data, site=cell)]
-
-
-def _wait(node: Call, cell: Cell, error: BaseException) -> float | None:
-    if isinstance(error, (SystemExit, KeyboardInterrupt)):
-        return None
-    return wait_before_retry(node.retry, cell.failures + 1, error)
-
-
-def signalled(executor: Executor, cell: Cell, node: Call, ctx: StepContext, signal: Signal) -> list[Fact]:
-    """A step left by ``suspend``, ``ask``, ``bail`` or ``abort``."""
-    try:
-        match signal:
-            case SuspendSignal():
-                return _suspended(executor, cell, node, ctx, signal)
-            case BailSignal():
-                value = value_of(signal.value)
-                fact = Fact("step.bailed", cell.path, attempt=cell.attempts, value=value, site=cell)
-                return [*_changes(executor, cell, ctx), fact]
-            case AbortSignal():
-                return [Fact("run.cancel_requested", data={"reason": signal.reason, "by": cell.path})]
-    except Exception as error:
-        return failed(executor, cell, node, error)
-    raise AssertionError(f"{signal!r} is no signal of ours")
-
-
-def _changes(executor: Executor, cell: Cell, ctx: StepContext) -> list[Fact]:
-    return [] if ctx.changes is None else [executor.shared.merge(cell, ctx.changes, overlay=False)]
-
-
-def _suspended(executor: Executor, cell: Cell, node: Call, ctx: StepContext, signal: SuspendSignal) -> list[Fact]:
-    payload = signal.payload
-    if node.suspend is not None:
-        what = f"payload of the suspension of step {cell.path!r}"
-        value = Value.of(node.suspend.validate(payload, InvalidPayload, what), node.suspend)
-    else:
-        value = value_of(payload)
-    schema = signal.schema if signal.ordinal is not None else node.resume
-    data: dict[str, Any] = {"token": new_token()}
-    if signal.label is not None:
-        data["label"] = signal.label
-    if signal.title is not None:
-        data["title"] = signal.title
-    if schema is not None and not schema.is_any:
-        data["schema"] = schema.json_schema()
-    if signal.ordinal is not None:
-        data["ordinal"] = signal.ordinal
-    if signal.expires_in is not None:
-        data["expires_at"] = to_iso(executor.clock.now() + signal.expires_in)
-    if signal.default is not NOT_GIVEN:
-        default = signal.default if schema is None else schema.validate(signal.default, InvalidPayload, "default")
-        data["default"] = value_of(default).plain()
-    facts = [] if ctx.changes is None else [executor.shared.merge(cell, ctx.changes, overlay=True)]
-    if schema is not None:
-        executor.answer_schemas[data["token"]] = schema
-    return [*facts, Fact("step.suspended", cell.path, attempt=cell.attempts, data=data, value=value, site=cell)]
-
-
-def value_of(obj: Any) -> Value:
-    """Any value that has no schema: plain JSON, or models and dataclasses (also inside lists and dicts).
-
-    Whoever gets it next sees plain data, the same before and after a restart.
-    """
-    return Value(encode_free(obj))
-
-
-def late(cell: Cell, ctx: StepContext, node: Call, result: Any, error: BaseException | None) -> Fact:
-    """What an attempt that was left alone gave in the end. It changes nothing."""
-    if error is not None:
-        return Fact("step.late", cell.path, attempt=ctx.attempt, data={"error": describe(error, step=cell.path)})
-    try:
-        return Fact("step.late", cell.path, attempt=ctx.attempt, value=output_value(node, cell, result))
-    except EngineError as fault:
-        return Fact("step.late", cell.path, attempt=ctx.attempt, data={"error": describe(fault, step=cell.path)})

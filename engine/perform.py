@@ -26,10 +26,11 @@ from engine.events import Fact
 from engine.failures import describe
 from engine.flow import Callback
 from engine.ids import new_token
+from engine.outputs import derived_output
 from engine.plan import Branch, Call, Foreach, Loop, Map, Sequence, Sleep, Wait
 from engine.schema import ANY, Schema
 from engine.sources import ask, call, encode_free, evaluate
-from engine.state import derived_output
+from engine.stopping import cancel_open, stop_steps
 from engine.values import Value
 
 if TYPE_CHECKING:
@@ -60,10 +61,10 @@ async def perform(run: Executor, command: Command) -> list[Command]:
             run.wake(command)
             return []
         case Drop(frame=frame):
-            return run.cancel_open(frame)
+            return cancel_open(run, frame)
         case Leave(frame=frame, output=output):
-            await run.stop_steps(frame)
-            run.cancel_open(frame)
+            await stop_steps(run, frame)
+            cancel_open(run, frame)
             return _finish(run, frame, output, given=True)
         case CancelRun():
             return await _cancel_run(run)
@@ -270,7 +271,9 @@ def _moment(cell: Cell, given: Any) -> float:
         given = from_iso(given)
     if hasattr(given, "timestamp"):
         if given.tzinfo is None:
-            raise ConditionFailed(f"{cell.path!r} sleeps until {given!r}, which has no time zone; give an aware datetime")
+            raise ConditionFailed(
+                f"{cell.path!r} sleeps until {given!r}, which has no time zone; give an aware datetime"
+            )
         return float(given.timestamp())
     if isinstance(given, (int, float)) and not isinstance(given, bool):
         return float(given)
@@ -370,9 +373,9 @@ def _fail(run: Executor, frame: Frame, error: dict[str, Any]) -> list[Command]:
 
 async def _cancel_run(run: Executor) -> list[Command]:
     state = run.state
-    await run.stop_steps(None)
+    await stop_steps(run, None)
     if state.ended:
         return []
     if state.root is not None:
-        run.cancel_open(state.root)
+        cancel_open(run, state.root)
     return run.record(Fact("run.canceled", data={"reason": state.cancel_reason}))

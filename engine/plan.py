@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from engine.flow import Callback, Condition, Constant, Source, condition_text
 from engine.ids import template
@@ -18,13 +18,19 @@ from engine.retry import RetryPolicy
 from engine.schema import Schema
 from engine.steps import OnCrash, Step
 
-if TYPE_CHECKING:
-    from engine.workflow import Workflow
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hooks:
+    """A workflow's lifecycle hooks: each takes one ``RunInfo``, sync or async."""
+
+    on_start: Callable[[Any], Any] | None = None
+    on_finish: Callable[[Any], Any] | None = None
+    on_error: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PlanNode:
-    """What all nodes have. ``id`` is the segment in a path, ``name`` the block's own id (the same but for loop and foreach).
+    """What all nodes have. ``id`` is the segment in a path, ``name`` the block's own id (of a loop or foreach another).
 
     ``parent`` is the index of the container (-1: none), ``slot`` the position in it; a catch arm has slot -1.
     """
@@ -85,14 +91,17 @@ class Wait(PlanNode):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sequence(PlanNode):
-    """A workflow (the run's own, or nested) or a chain: one child after another. Opens a scope."""
+    """A workflow (the run's own, or nested) or a chain: one child after another. Opens a scope.
+
+    ``workflow`` is the workflow's own id; ``None`` for a chain.
+    """
 
     is_container: ClassVar[bool] = True
 
     children: tuple[PlanNode, ...]
     input: Schema
     output: Schema
-    workflow: Workflow[Any, Any] | None
+    workflow: str | None
     state: Schema | None
 
 
@@ -109,7 +118,7 @@ class Parallel(PlanNode):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Branch(PlanNode):
-    """The arms whose condition holds. ``children`` are the arms in order, ``otherwise`` the last of them if there is one."""
+    """The arms whose condition holds. ``children`` are the arms in order; ``otherwise`` is the last of them, if any."""
 
     is_container: ClassVar[bool] = True
 
@@ -185,7 +194,7 @@ class Plan:
     root: Sequence
     nodes: tuple[PlanNode, ...]
     places: Mapping[str, PlanNode]
-    workflow: Workflow[Any, Any]
+    hooks: Hooks
     context: Schema = field(repr=False)
 
     def at(self, path: str) -> PlanNode | None:
@@ -204,16 +213,14 @@ class Plan:
         def refer(schema: Schema | None) -> str | None:
             if schema is None or schema.is_any:
                 return None
-            text = json.dumps(schema.json_schema(), sort_keys=True)
-            key = hashlib.sha256(text.encode()).hexdigest()[:16]
+            key = _digest(schema.json_schema())[:16]
             schemas[key] = schema.json_schema()
             return key
 
-        workflow = self.workflow
         root = {
             "state": refer(self.root.state),
             "context": refer(self.context),
-            "description": workflow.description,
+            "description": self.root.description,
             "root": _describe(self.root, refer),
         }
         return {"id": self.id, **root, "schemas": schemas}
@@ -221,17 +228,47 @@ class Plan:
     @cached_property
     def version(self) -> str:
         """The definition's hash: SHA-256 in hexadecimal, over ids, kinds, order, schemas and conditions' text."""
-        text = json.dumps(_without_prose(self.definition), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        schemas = self.definition["schemas"]
+        return _digest(
+            _without_prose({key: self.definition[key] for key in self.definition.keys() - {"schemas"}}, schemas)
+        )
 
 
-def _without_prose(part: Any) -> Any:
-    """A definition without its descriptions: a corrected comment makes no new version."""
-    if isinstance(part, dict):
-        return {key: _without_prose(value) for key, value in part.items() if key != "description"}
+_REFERENCES = frozenset({"input", "output", "resume", "suspend", "state", "context"})
+_NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+_VERBATIM = frozenset({"default", "const", "enum", "required"})
+
+
+def _digest(part: Any) -> str:
+    return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()
+
+
+def _without_prose(part: Any, schemas: Mapping[str, Any]) -> Any:
+    """A definition without its descriptions, schemas in their places: a corrected comment makes no new version."""
     if isinstance(part, list):
-        return [_without_prose(value) for value in part]
-    return part
+        return [_without_prose(value, schemas) for value in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        key: _bare_schema(schemas.get(value)) if key in _REFERENCES else _without_prose(value, schemas)
+        for key, value in part.items()
+        if key != "description"
+    }
+
+
+def _bare_schema(part: Any) -> Any:
+    """A JSON Schema without its descriptions. A field may be called ``description`` too, and stays."""
+    if isinstance(part, list):
+        return [_bare_schema(value) for value in part]
+    if not isinstance(part, dict):
+        return part
+    kept = {key: value for key, value in part.items() if key != "description"}
+    for key, value in kept.items():
+        if key in _NAMED and isinstance(value, dict):
+            kept[key] = {name: _bare_schema(schema) for name, schema in value.items()}
+        elif key not in _VERBATIM:
+            kept[key] = _bare_schema(value)
+    return kept
 
 
 def _describe(node: PlanNode, refer: Any) -> dict[str, Any]:
@@ -249,10 +286,11 @@ def _describe(node: PlanNode, refer: Any) -> dict[str, Any]:
     return made
 
 
-def _details(node: PlanNode, refer: Any) -> dict[str, Any]:  # noqa: C901 - one case a kind
+def _details(node: PlanNode, refer: Any) -> dict[str, Any]:
     match node:
         case Call():
-            return {"input": refer(node.input), "output": refer(node.output), "resume": refer(node.resume)}
+            named = {"resume": node.resume, "suspend": node.suspend, "state": node.state}
+            return {"input": refer(node.input), "output": refer(node.output)} | {k: refer(s) for k, s in named.items()}
         case Sequence():
             return {"input": refer(node.input), "output": refer(node.output)}
         case Wait():

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from engine.advance import advance
+from engine.apply import apply
 from engine.cells import DONE
 from engine.commands import Again, Begin, CancelRun, Command, Drop, Invoke, Wake
 from engine.errors import DefinitionChanged
-from engine.events import Fact
+from engine.events import ENDS, Fact
 from engine.plan import Call, Plan
-from engine.state import RunState, apply
+from engine.state import RunState
 from engine.versions import data_misfits, difference, misfits
 
 if TYPE_CHECKING:
@@ -104,6 +105,36 @@ async def load(store: Store, run_id: str, plan: Plan) -> tuple[Replay, list[str]
     )
 
 
+def cancellation(facts: Sequence[Fact], reason: str | None, *, at: float) -> list[Fact]:
+    """The facts that cancel a run without its code: what is open is read from the log. ``[]`` if it has ended."""
+    if any(fact.type in ENDS for fact in facts):
+        return []
+    made = [] if any(fact.type == "run.cancel_requested" for fact in facts) else [Fact("run.cancel_requested")]
+    made += [Fact("step.canceled", path, attempt=attempt) for path, attempt in reversed(_open_paths(facts).items())]
+    made.append(Fact("run.canceled"))
+    for seq, fact in enumerate(made, facts[-1].seq + 1):
+        fact.seq, fact.at = seq, at
+        if fact.path is None:
+            fact.data = {"reason": reason}
+    return made
+
+
+_CLOSING = frozenset({"step.succeeded", "step.failed", "step.canceled", "step.bailed", "step.skipped"})
+
+
+def _open_paths(facts: Iterable[Fact]) -> dict[str, int | None]:
+    """Paths of what has begun and not ended, with the number of its last start."""
+    found: dict[str, int | None] = {}
+    for fact in facts:
+        if fact.path is None:
+            continue
+        if fact.type in ("step.started", "step.held"):
+            found[fact.path] = fact.attempt
+        elif fact.type in _CLOSING:
+            found.pop(fact.path, None)
+    return found
+
+
 def version_of(facts: Iterable[Fact]) -> str | None:
     """The version of the definition that a run was last going by."""
     version = None
@@ -129,10 +160,15 @@ async def take_up(run: Executor, replay: Replay, *, unclean: bool) -> None:
         cell = command.cell
         data = {"unclean": True} if unclean else None
         again += run.record(Fact("step.interrupted", cell.path, attempt=cell.attempts, data=data, site=cell))
-    if unclean and state.deaths > 1 and len(again) > 1:
-        # One of them may be what kills the process: one at a time, the next death tells which.
+    if unclean and state.deaths > 1:
+        # One of them may be what kills the process: one at a time, the next death tells which. Some may not have had their
+        # turn since the death before.
+        again += [command for command in todo if _is_suspect(command)]
+        todo = [command for command in todo if not _is_suspect(command)]
         run.serial = [command.cell for command in again[1:] if isinstance(command, Again)]
         again = again[:1]
     await run.go([*todo, *again])
 
 
+def _is_suspect(command: Command) -> bool:
+    return isinstance(command, Again) and command.cell.crashes > 0

@@ -36,6 +36,8 @@ class Remote:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._in_hand: set[int] = set()
+        """Calls that are being acted on, and not answered yet."""
 
     async def serve(self, recover: bool) -> None:
         """Act on others' calls for runs that are ours, and take up runs whose owner has died, until cancelled."""
@@ -54,20 +56,24 @@ class Remote:
                 log.warning("serving other processes: %s", error)
 
     async def _answer(self, request: Request) -> None:
-        engine = self._engine
-        reply: dict[str, Any]
-        try:
-            run = await engine.drive(request.run_id, verb=request.verb)
-            if run is None:
-                return
-            from engine.engine import VERBS  # noqa: PLC0415 - the engine has both ends
-
-            reply = {"result": await VERBS[request.verb](run, **request.body)}
-        except Fenced:
+        if request.id in self._in_hand:
             return
+        self._in_hand.add(request.id)
+        try:
+            reply = await self._act(request)
+            if reply is not None:
+                await self._engine.store.reply(request.id, reply)
+        finally:
+            self._in_hand.discard(request.id)
+
+    async def _act(self, request: Request) -> dict[str, Any] | None:
+        """What to answer; ``None`` if the call is another process's to answer."""
+        try:
+            return {"result": await self._engine.act(request.run_id, request.verb, request.body)}
+        except (Fenced, NotOwner):
+            return None
         except Exception as error:
-            reply = {"error": type(error).__name__, "message": message_of(error)}
-        await engine.store.reply(request.id, reply)
+            return {"error": type(error).__name__, "message": message_of(error)}
 
     async def ask(self, run_id: str, verb: str, arguments: Mapping[str, Any]) -> Any:
         """Leave a call for the owner and wait for the answer. Raises what it raised there, or ``NotOwner``."""

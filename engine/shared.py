@@ -125,7 +125,9 @@ class SharedState:
             return _plain(values, ANY)
         unknown = [key for key, _ in changes if known is not None and key not in known]
         if unknown:
-            raise InvalidState(f"{what}: the state has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(known or ()))}")
+            raise InvalidState(
+                f"{what}: the state has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(known or ()))}"
+            )
         return _plain(schema.validate(values, InvalidState, what), schema)
 
     def _decoded(self, schema: Schema | None, shared: Mapping[str, Any]) -> Any:

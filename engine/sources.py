@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Awaitable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, assert_never, cast
 
 from pydantic import BaseModel
 
@@ -13,7 +13,17 @@ from engine.context import StepContext
 from engine.errors import ConditionFailed, EngineError, NotSerializable
 from engine.expressions import Expression, Template, read_path
 from engine.failures import message_of
-from engine.flow import Callback, Condition, Constant, FromContext, FromInit, FromState, FromStep, Source, condition_text
+from engine.flow import (
+    Callback,
+    Condition,
+    Constant,
+    FromContext,
+    FromInit,
+    FromState,
+    FromStep,
+    Source,
+    condition_text,
+)
 from engine.schema import ANY, compile_schema
 from engine.values import Value
 
@@ -21,6 +31,8 @@ if TYPE_CHECKING:
     from engine.executor import Executor
 
 _MISSING: Any = object()
+Read = Constant | FromStep | FromInit | FromState | FromContext | Template
+"""A source that is read, not called."""
 
 
 class Scope:
@@ -34,15 +46,14 @@ class Scope:
         self._value = value
 
     def lookup(self, name: str) -> Any:
-        """A root name: a field of the value, else ``init``, ``state``, ``steps``, ``context``, ``value``, ``iteration``,
-        else a step by its id. Raises ``EngineError`` if there is no such name."""
+        """A field of the value, else what :meth:`root` names. Raises ``EngineError`` if there is no such name."""
         field = _field(self._value, name)
         if field is not _MISSING:
             return field
         return self.root(name)
 
     def root(self, name: str) -> Any:
-        """A root name, without the fields of the value (what templates can name)."""
+        """``init``, ``state``, ``steps``, ``context``, ``value`` or ``iteration``, else the output of that step."""
         match name:
             case "value":
                 return self._value
@@ -56,7 +67,8 @@ class Scope:
                 return self._ctx.iteration
             case "steps":
                 return Outputs(self)
-        return self.output(name)
+            case _:
+                return self.output(name)
 
     def output(self, name: str) -> Any:
         """The output of a step by its id; ``None`` if it did not run to its end."""
@@ -131,7 +143,7 @@ async def _one(executor: Executor, cell: Cell, source: Source, value: Value, wha
         raise ConditionFailed(f"map {what} failed: {shown}{message_of(error)}") from error
 
 
-def _read(executor: Executor, cell: Cell, source: Source, value: Value) -> Any:
+def _read(executor: Executor, cell: Cell, source: Read, value: Value) -> Any:
     match source:
         case Constant():
             return source.value
@@ -139,15 +151,14 @@ def _read(executor: Executor, cell: Cell, source: Source, value: Value) -> Any:
             return _from_step(executor, cell, source)
         case Template():
             return source.render(Scope(executor, cell, value.typed()).root)
-    ctx = StepContext(executor, cell)
-    match source:
         case FromInit():
-            return read_path(ctx.init, source.path)
+            return read_path(StepContext(executor, cell).init, source.path)
         case FromState():
-            return read_path(ctx.state, source.path)
+            return read_path(StepContext(executor, cell).state, source.path)
         case FromContext():
-            return read_path(ctx.request_context, f"[{source.key!r}]")
-    raise ConditionFailed(f"{source!r} is no source")
+            return read_path(StepContext(executor, cell).request_context, f"[{source.key!r}]")
+        case _:
+            assert_never(source)
 
 
 def _from_step(executor: Executor, cell: Cell, source: FromStep) -> Any:

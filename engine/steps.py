@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from engine.errors import DefinitionError, Problem
-from engine.ids import is_valid_id
+from engine.ids import ID_RULE, is_valid_id
 from engine.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Arm(Generic[In_contra, Out_co]):
 class Step(Arm[In_contra, Out_co]):
     """A unit of user code. Made by :func:`step` or :func:`create_step`; frozen.
 
-    ``execute`` takes ``()``, ``(input)`` or ``(input, ctx)``, sync or async. Calling the step calls that plain function.
+    ``execute`` takes ``()``, ``(input)`` or ``(input, ctx)``, sync or async. Calling the step calls that function.
     ``timeout`` is in seconds per attempt. ``on_crash`` says what happens to an attempt that a crash cut in the middle.
     """
 
@@ -105,16 +105,27 @@ def create_step(
 
 def _faults(made: Step[Any, Any]) -> typing.Iterator[Problem]:
     where = f"step {made.id!r}"
-    if not isinstance(made.id, str) or not is_valid_id(made.id):
-        yield Problem(where, "the id is not usable", "take 1 to 128 printable characters without '/', '[' and ']'")
-    if not callable(made.execute):
-        yield Problem(where, f"execute is a {type(made.execute).__name__}", "pass a function")
-    elif arity(made.execute, most=2) is None:
-        yield Problem(where, f"{_signature(made.execute)} can't be called", "take (), (input) or (input, ctx)")
-    if made.timeout is not None and made.timeout <= 0:
-        yield Problem(where, f"timeout={made.timeout}", "give seconds above 0, or None")
+    execute: Any = made.execute
+    if not is_valid_id(made.id):
+        yield Problem(where, "the id is not usable", ID_RULE)
+    if not callable(execute):
+        yield Problem(where, f"execute is of type {type(execute).__name__}", "pass a function")
+    elif arity(execute, most=2) is None:
+        yield Problem(where, f"{_signature(execute)} can't be called", "take (), (input) or (input, ctx)")
+    elif inspect.isgeneratorfunction(execute) or inspect.isasyncgenfunction(execute):
+        yield Problem(where, f"{_signature(execute)} is a generator", "return the output, and stream with ctx.write")
+    retry: Any = made.retry
+    if retry is not None and not isinstance(retry, RetryPolicy):
+        yield Problem(where, f"retry={retry!r}", "give RetryPolicy(attempts=...), or None")
+    if made.timeout is not None and not is_seconds(made.timeout):
+        yield Problem(where, f"timeout={made.timeout!r}", "give seconds above 0, or None")
     if made.on_crash not in ("retry", "ask", "fail"):
         yield Problem(where, f"on_crash={made.on_crash!r}", "use 'retry', 'ask' or 'fail'")
+
+
+def is_seconds(given: Any) -> bool:
+    """Whether it is a finite number above 0."""
+    return isinstance(given, int | float) and not isinstance(given, bool) and 0 < given < float("inf")
 
 
 def _signature(fn: Callable[..., Any]) -> str:
@@ -210,7 +221,7 @@ def _annotations(fn: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, 
     if {"input_schema", "output_schema"} <= given.keys():
         return {}
     try:
-        hints = typing.get_type_hints(fn, localns=_local_names(fn), include_extras=True)
+        hints = typing.get_type_hints(fn, localns=_local_names(), include_extras=True)
     except Exception as error:  # an annotation may run any code
         name = getattr(fn, "__name__", "step")
         problem = Problem(
@@ -226,7 +237,7 @@ def _annotations(fn: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, 
     return found
 
 
-def _local_names(fn: Callable[..., Any]) -> dict[str, Any] | None:
+def _local_names() -> dict[str, Any] | None:
     """Names that an annotation may mean beyond the module's: ``StepContext``, and what the function closes over."""
     from engine.context import StepContext  # noqa: PLC0415 - the context knows steps
 

@@ -118,9 +118,7 @@ class Store(Protocol):
         """
         ...
 
-    async def read(
-        self, run_id: str, *, after: int = 0, limit: int | None = None, resolve: bool = False
-    ) -> list[Fact]:
+    async def read(self, run_id: str, *, after: int = 0, limit: int | None = None, resolve: bool = False) -> list[Fact]:
         """Facts with ``seq > after``, in order. ``resolve`` puts payloads in the place of references.
 
         Raises ``UnknownRun``.

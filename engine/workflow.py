@@ -16,12 +16,12 @@ from engine.flow import (
     Node,
     ParallelNode,
     SleepNode,
-    Source,
     ThenNode,
     UserFunction,
     WaitNode,
+    WrittenSource,
 )
-from engine.ids import is_valid_id
+from engine.ids import ID_RULE, is_valid_id
 from engine.retry import RetryPolicy
 from engine.steps import Arm, In_contra, Out_co, SchemaSource
 
@@ -66,8 +66,8 @@ class Workflow(Arm[In_contra, Out_co]):
     ) -> Workflow[In_contra, T]:
         """Run ``arm`` with the previous output (the run's input at first). ``id`` renames it here.
 
-        ``catch``: an arm that runs with ``{"input": ..., "error": {...}}`` when this one has failed for good; its output
-        takes the place of this one's.
+        ``catch``: an arm that runs with ``{"input": ..., "error": {...}}`` when this one has failed for good; its
+        output takes the place of this one's.
         """
         return self._with(ThenNode(arm, id=id, description=description, catch=catch))
 
@@ -172,7 +172,11 @@ class Workflow(Arm[In_contra, Out_co]):
     ) -> Workflow[In_contra, T]: ...
     @overload
     def map(
-        self, source: Mapping[str, Source | UserFunction] | Source, *, id: str | None = None, description: str = ""
+        self,
+        source: Mapping[str, WrittenSource | UserFunction] | WrittenSource,
+        *,
+        id: str | None = None,
+        description: str = "",
     ) -> Workflow[In_contra, Any]: ...
     def map(self, source: Any, *, id: str | None = None, description: str = "") -> Workflow[Any, Any]:
         """Make the next input: by a function of the previous output, or of ``{name: source}``.
@@ -277,15 +281,17 @@ def create_workflow(
     ``on_error`` run after the end is committed, at least once, also over a crash. ``retry`` is the policy of the steps
     that have none of their own. Raises ``DefinitionError`` if the id is not usable.
     """
-    if not isinstance(id, str) or not is_valid_id(id):
-        remedy = "take 1 to 128 printable characters without '/', '[' and ']'"
-        raise DefinitionError(f"workflow {id!r}", [Problem("id", "the id is not usable", remedy)])
+    check_id(id)
     return Workflow(id=id, input_schema=input_schema, metadata=metadata or {}, **options)
+
+
+def check_id(id: object) -> None:
+    """Raises ``DefinitionError`` if a workflow can't have this id."""
+    if not is_valid_id(id):
+        raise DefinitionError(f"workflow {id!r}", [Problem("id", "the id is not usable", ID_RULE)])
 
 
 def clone_workflow(workflow: Workflow[In, T], *, id: str) -> Workflow[In, T]:
     """The same workflow under another id."""
-    if not is_valid_id(id):
-        remedy = "take 1 to 128 printable characters without '/', '[' and ']'"
-        raise DefinitionError(f"workflow {id!r}", [Problem("id", "the id is not usable", remedy)])
+    check_id(id)
     return replace(workflow, id=id, _compiled=[])

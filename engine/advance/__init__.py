@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.advance import arms, foreach, loop, sequence
-from engine.cells import Cell, Frame, Site, ancestors, error_input
+from engine.cells import Cell, Frame, Site, ancestors, error_input, workflow_of
 from engine.commands import Again, CancelRun, Choose, Command, Drop, Invoke, Leave, Wake
 from engine.events import Fact
 from engine.plan import Branch, Call, Foreach, Loop, Parallel, Sequence, Sleep, Wait
-from engine.state import TERMINAL, RunState, workflow_of
+from engine.state import TERMINAL, RunState
 
 Commands = list[Command]
 

@@ -64,7 +64,9 @@ class Draft:
             self.fault(where, "the id is not usable", ID_RULE)
             return str(name)
         if name in scope.taken:
-            remedy = "ids are unique within a workflow: use clone_step(step, id=...), clone_workflow or .then(step, id=...)"
+            remedy = (
+                "ids are unique within a workflow: use clone_step(step, id=...), clone_workflow or .then(step, id=...)"
+            )
             self.fault(where, "the id is used twice", remedy)
         scope.taken.add(name)
         return str(name)
@@ -72,7 +74,7 @@ class Draft:
     def declare(self, scope: Scope, name: Any) -> str:
         """Take an id whose output can be read."""
         taken = self.take(scope, name)
-        scope.shapes[taken] = anything
+        scope.readable.add(taken)
         return taken
 
     def check_names(self, where: str, made: Expression, scope: Scope) -> None:
@@ -95,9 +97,8 @@ class Draft:
         """A step whose output is read must stand earlier."""
         if not scope.knows(name):
             named = name in scope.taken
-            what = f"{name!r} is a loop or foreach, whose output has its arm's id" if named else f"no step {name!r} has run"
-            remedy = "name the arm" if named else "name a step that stands before it in the same workflow"
-            self.fault(where, what, remedy)
+            what = f"the output of {name!r} has its arm's id" if named else f"no step {name!r} has run before it"
+            self.fault(where, what, "name the arm" if named else "name a step that stands earlier in the same workflow")
 
     # -- schemas and functions
 

@@ -80,7 +80,6 @@ def map_node(draft: Draft, node: MapNode, spot: Spot) -> Map:
     else:
         made = _source(draft, where, given, scope)
         draft.shape = anything
-    scope.shapes[name] = draft.shape
     return draft.keep(Map(**draft.fields(spot, name, node=node, index=draft.reserve()), source=made))
 
 
@@ -130,7 +129,6 @@ def sleep(draft: Draft, node: SleepNode, spot: Spot) -> Sleep:
     scope = spot.scope
     kind = "sleep" if node.until is None else "sleep_until"
     name = draft.declare(scope, node.id or scope.ordinal(kind))
-    scope.shapes[name] = draft.shape
     where = f"{kind} '{scope.prefix}{name}'"
     return draft.keep(
         Sleep(
@@ -161,8 +159,8 @@ def _moment(draft: Draft, where: str, given: Any) -> float | Callback:
     return 0.0
 
 
-def wait(draft: Draft, node: WaitNode, spot: Spot) -> dict[str, Any]:
-    """The fields of a wait for an event, but for its catch arm."""
+def wait(draft: Draft, node: WaitNode, spot: Spot) -> Wait:
+    """A wait for an event: what comes in with it flows on."""
     scope = spot.scope
     name = draft.declare(scope, node.id or scope.ordinal("wait_for_event"))
     where = f"wait_for_event '{scope.prefix}{name}'"
@@ -172,9 +170,6 @@ def wait(draft: Draft, node: WaitNode, spot: Spot) -> dict[str, Any]:
     if node.timeout is not None and not is_seconds(node.timeout):
         draft.fault(where, f"timeout={node.timeout!r}", "give seconds above 0, or None")
     schema = draft.schema(node.schema, f"{where} schema")
-    draft.shape = scope.shapes[name] = shape_of(schema)
+    draft.shape = shape_of(schema)
     shared = draft.fields(spot, name, node=node, index=draft.reserve())
-    return {**shared, "event": event, "schema": schema, "timeout": node.timeout}
-
-
-__all__ = ["Wait", "call", "map_node", "sleep", "wait"]
+    return draft.keep(Wait(**shared, event=event, schema=schema, timeout=node.timeout))

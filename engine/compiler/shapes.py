@@ -29,14 +29,14 @@ def shape_of(schema: Schema) -> Shape:
 class Scope:
     """Where ids are unique: a workflow or a chain.
 
-    ``prefix`` starts the places inside it, ``taken`` holds all ids in it, ``shapes`` those whose output can be read.
+    ``prefix`` starts the places inside it, ``taken`` holds all ids in it, ``readable`` those whose output can be read.
     """
 
     prefix: str
     retry: RetryPolicy | None
     outer: Scope | None = None
     taken: set[str] = field(default_factory=set)
-    shapes: dict[str, Shape] = field(default_factory=dict)
+    readable: set[str] = field(default_factory=set)
     counters: dict[str, int] = field(default_factory=dict)
 
     def ordinal(self, kind: str) -> str:
@@ -49,7 +49,7 @@ class Scope:
 
     def knows(self, name: str) -> bool:
         """Whether an output can be read by this name, here or further out in the same workflow."""
-        return name in self.shapes or (self.outer is not None and self.outer.knows(name))
+        return name in self.readable or (self.outer is not None and self.outer.knows(name))
 
 
 @dataclass(frozen=True, slots=True)

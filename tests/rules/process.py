@@ -16,13 +16,14 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine import Engine, EngineError, Page, Run, RunResult, errors
+from engine import Engine, EngineError, Page, Run, RunResult, create_workflow, errors, value
 from engine.verify import verify
 from tests.rules import flows
 from tests.rules.flows import Place
@@ -212,14 +213,22 @@ def _plain(result: Any) -> Any:
     return result
 
 
+def import_all() -> None:
+    """Import now what a first run would import."""
+    create_workflow(id="first").map(value(1)).run_sync()
+
+
 def main() -> None:
     """Fork a child for each order."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    import_all()
     for line in sys.stdin:
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             try:
                 asyncio.run(serve(json.loads(line)))
+            except BaseException:  # noqa: BLE001 - a child never goes on as a nursery
+                traceback.print_exc()
             finally:
                 sys.stderr.flush()
                 os._exit(0)

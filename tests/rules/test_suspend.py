@@ -80,23 +80,11 @@ async def test_resume_data_and_suspend_data_have_the_types_of_their_schemas(open
     async def approve(data: Any, ctx: StepContext) -> list[str]:
         if ctx.resume_data is None:
             await ctx.suspend(Question(cost=5))
-        assert ctx.suspend_data == {"cost": 5} or ctx.suspend_data == Question(cost=5)
-        return [type(ctx.resume_data).__name__, ctx.resume_data.note]
+        return [type(ctx.suspend_data).__name__, type(ctx.resume_data).__name__, ctx.resume_data.note]
 
     approving = create_step(id="approve", execute=approve, resume_schema=Decision, suspend_schema=Question)
     run = await launch(await open_engine(create_workflow(id="flow").then(approving)), "flow")
-    assert (await run.resume({"approved": True})).result == ["Decision", "-"]
-
-
-async def test_suspend_data_is_an_instance_of_the_suspend_schema(open_engine: OpenEngine) -> None:
-    async def approve(data: Any, ctx: StepContext) -> str:
-        if ctx.resume_data is None:
-            await ctx.suspend(Question(cost=5))
-        return type(ctx.suspend_data).__name__
-
-    approving = create_step(id="approve", execute=approve, suspend_schema=Question)
-    run = await launch(await open_engine(create_workflow(id="flow").then(approving)), "flow")
-    assert (await run.resume("yes")).result == "Question"
+    assert (await run.resume({"approved": True})).result == ["Question", "Decision", "-"]
 
 
 async def test_a_payload_that_does_not_fit_fails_the_step_with_invalid_payload(open_engine: OpenEngine) -> None:

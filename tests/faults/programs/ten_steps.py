@@ -1,8 +1,9 @@
-"""A run of ten steps with a parallel, a nested workflow and a foreach, and one that asks; what they do is written down."""
+"""A run of ten steps with a parallel, a nested workflow and a foreach, and one that asks; what they do is noted."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -79,10 +80,8 @@ async def finish(folder: str, workflow: str) -> RunResult:
     async with Engine([ten, asking], store=f"sqlite:///{folder}/runs.db") as engine:
         run = await find(engine, workflow)
         listening = asyncio.create_task(listen(run))
-        try:
+        with contextlib.suppress(AlreadyStarted):
             await run.start_soon(START)
-        except AlreadyStarted:
-            pass
         note("accepted", "run.started")
         result = await run.wait()
         if result.status == "suspended":

@@ -1,0 +1,78 @@
+"""Facts of branches, loops, timers, events and the shared state."""
+
+from __future__ import annotations
+
+from engine.apply.cells import cell_of, move, set_checking
+from engine.cells import Frame
+from engine.clock import from_iso
+from engine.events import Fact
+from engine.plan import Branch
+from engine.schema import ANY
+from engine.state import RunState
+from engine.values import null
+
+
+def chosen(state: RunState, fact: Fact) -> None:
+    frame = cell_of(state, fact)
+    data = fact.data or {}
+    if isinstance(frame, Frame) and isinstance(frame.node, Branch):
+        slots = {child.id: child.slot for child in frame.node.children}
+        frame.chosen = tuple(slots[arm] for arm in data.get("arms", ()) if arm in slots)
+        set_checking(state, frame, False)
+
+
+def checked(state: RunState, fact: Fact) -> None:
+    frame = cell_of(state, fact)
+    if isinstance(frame, Frame):
+        set_checking(state, frame, False)
+
+
+def timer_started(state: RunState, fact: Fact) -> None:
+    cell = cell_of(state, fact)
+    due = (fact.data or {}).get("due")
+    cell.due = None if due is None else from_iso(due)
+    move(state, cell, "waiting")
+
+
+def timer_fired(state: RunState, fact: Fact) -> None:
+    cell = cell_of(state, fact)
+    move(state, cell, "running")
+
+
+def received(state: RunState, fact: Fact) -> None:
+    data = fact.data or {}
+    value = fact.value if fact.value is not None else null()
+    if fact.path is None:
+        state.inbox.append((data["name"], value))
+        return
+    cell = cell_of(state, fact)
+    if data.get("early"):
+        state.inbox.remove(next(entry for entry in state.inbox if entry[0] == data["name"]))
+    cell.output = value
+    move(state, cell, "running")
+
+
+def state_changed(state: RunState, fact: Fact) -> None:
+    changes = ANY.decode(fact.value.raw) if fact.value is not None else {}
+    if not isinstance(changes, dict):
+        return
+    data = fact.data or {}
+    before = {key: state.shared[key] for key in changes if key in state.shared}
+    state.shared = {**state.shared, **changes}
+    for key in data.get("removed", ()):
+        state.shared.pop(key, None)
+    if data.get("undo"):
+        state.journal = [entry for entry in state.journal if entry[0] != fact.path]
+        if not any(cell.overlay is not None for cell in state.cells.values() if cell.path != fact.path):
+            state.journal = []
+        cell = state.cells.get(fact.path or "")
+        if cell is not None:
+            cell.overlay = None
+        return
+    for key in changes:
+        state.versions[key] = fact.seq
+    args = [(key, value) for key, value in data.get("args", changes.items())]
+    if data.get("overlay"):
+        state.cells[fact.path or ""].overlay = changes
+    if data.get("overlay") or state.journal:
+        state.journal.append((fact.path or "", args, before))

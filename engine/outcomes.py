@@ -1,0 +1,136 @@
+"""What comes of an attempt, as facts: a result, a failure, a question, an early end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from engine.cells import Cell
+from engine.clock import to_iso
+from engine.context import NOT_GIVEN, AbortSignal, BailSignal, Signal, StepContext, SuspendSignal
+from engine.errors import EngineError, InvalidOutput, InvalidPayload, NotSerializable, StepTimeout
+from engine.events import Fact
+from engine.failures import describe
+from engine.ids import new_token
+from engine.plan import Call
+from engine.retry import wait_before_retry
+from engine.schema import Schema
+from engine.sources import encode_free
+from engine.values import Value
+
+if TYPE_CHECKING:
+    from engine.executor import Executor
+
+
+def timeout_error(cell: Cell, node: Call) -> StepTimeout:
+    """An attempt took too long."""
+    return StepTimeout(f"step {cell.path!r} took longer than its timeout of {node.timeout:g} s")
+
+
+def succeeded(executor: Executor, cell: Cell, node: Call, ctx: StepContext, result: Any) -> list[Fact]:
+    """The facts of a result; of a failure if it does not fit its schema, can't be stored, or its state changes clash."""
+    try:
+        value = output_value(node, cell, result)
+        fact = Fact("step.succeeded", cell.path, attempt=cell.attempts, value=value, site=cell)
+        if ctx.changes is None:
+            return [fact]
+        return [executor.shared.merge(cell, ctx.changes, overlay=False), fact]
+    except Exception as error:
+        return failed(executor, cell, node, error)
+
+
+def output_value(node: Call, cell: Cell, result: Any) -> Value:
+    """What a step returned, validated and encoded. Raises ``InvalidOutput`` or ``NotSerializable``."""
+    schema = node.output
+    if schema.is_any:
+        return _encode(result, schema, cell)
+    return _encode(schema.validate(result, InvalidOutput, f"output of step {cell.path!r}"), schema, cell)
+
+
+def _encode(result: Any, schema: Schema, cell: Cell) -> Value:
+    try:
+        return Value.of(result, schema)
+    except NotSerializable as error:
+        raise NotSerializable(f"output of step {cell.path!r}: {error}", path=error.path) from error
+
+
+def failed(executor: Executor, cell: Cell, node: Call, error: BaseException) -> list[Fact]:
+    """The fact of a failed attempt: another try later, or the end."""
+    shown = describe(error, step=cell.path)
+    wait = None if isinstance(error, EngineError) and not isinstance(error, StepTimeout) else _wait(node, cell, error)
+    if wait is None:
+        return [Fact("step.failed", cell.path, attempt=cell.attempts, data={"error": shown}, site=cell)]
+    data = {"error": shown, "next_at": to_iso(executor.clock.now() + wait)}
+    return [Fact("step.retrying", cell.path, attempt=cell.attempts, data=data, site=cell)]
+
+
+def _wait(node: Call, cell: Cell, error: BaseException) -> float | None:
+    if isinstance(error, (SystemExit, KeyboardInterrupt)):
+        return None
+    return wait_before_retry(node.retry, cell.failures + 1, error)
+
+
+def signalled(executor: Executor, cell: Cell, node: Call, ctx: StepContext, signal: Signal) -> list[Fact]:
+    """A step left by ``suspend``, ``ask``, ``bail`` or ``abort``."""
+    try:
+        match signal:
+            case SuspendSignal():
+                return _suspended(executor, cell, node, ctx, signal)
+            case BailSignal():
+                value = value_of(signal.value)
+                fact = Fact("step.bailed", cell.path, attempt=cell.attempts, value=value, site=cell)
+                return [*_changes(executor, cell, ctx), fact]
+            case AbortSignal():
+                return [Fact("run.cancel_requested", data={"reason": signal.reason, "by": cell.path})]
+    except Exception as error:
+        return failed(executor, cell, node, error)
+    raise AssertionError(f"{signal!r} is no signal of ours")
+
+
+def _changes(executor: Executor, cell: Cell, ctx: StepContext) -> list[Fact]:
+    return [] if ctx.changes is None else [executor.shared.merge(cell, ctx.changes, overlay=False)]
+
+
+def _suspended(executor: Executor, cell: Cell, node: Call, ctx: StepContext, signal: SuspendSignal) -> list[Fact]:
+    payload = signal.payload
+    if node.suspend is not None:
+        what = f"payload of the suspension of step {cell.path!r}"
+        value = Value.of(node.suspend.validate(payload, InvalidPayload, what), node.suspend)
+    else:
+        value = value_of(payload)
+    schema = signal.schema if signal.ordinal is not None else node.resume
+    data: dict[str, Any] = {"token": new_token()}
+    if signal.label is not None:
+        data["label"] = signal.label
+    if signal.title is not None:
+        data["title"] = signal.title
+    if schema is not None and not schema.is_any:
+        data["schema"] = schema.json_schema()
+    if signal.ordinal is not None:
+        data["ordinal"] = signal.ordinal
+    if signal.expires_in is not None:
+        data["expires_at"] = to_iso(executor.clock.now() + signal.expires_in)
+    if signal.default is not NOT_GIVEN:
+        default = signal.default if schema is None else schema.validate(signal.default, InvalidPayload, "default")
+        data["default"] = value_of(default).plain()
+    facts = [] if ctx.changes is None else [executor.shared.merge(cell, ctx.changes, overlay=True)]
+    if schema is not None:
+        executor.answer_schemas[data["token"]] = schema
+    return [*facts, Fact("step.suspended", cell.path, attempt=cell.attempts, data=data, value=value, site=cell)]
+
+
+def value_of(obj: Any) -> Value:
+    """Any value that has no schema: plain JSON, or models and dataclasses (also inside lists and dicts).
+
+    Whoever gets it next sees plain data, the same before and after a restart.
+    """
+    return Value(encode_free(obj))
+
+
+def late(cell: Cell, ctx: StepContext, node: Call, result: Any, error: BaseException | None) -> Fact:
+    """What an attempt that was left alone gave in the end. It changes nothing."""
+    if error is not None:
+        return Fact("step.late", cell.path, attempt=ctx.attempt, data={"error": describe(error, step=cell.path)})
+    try:
+        return Fact("step.late", cell.path, attempt=ctx.attempt, value=output_value(node, cell, result))
+    except EngineError as fault:
+        return Fact("step.late", cell.path, attempt=ctx.attempt, data={"error": describe(fault, step=cell.path)})
