@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from engine.clock import Clock, SystemClock
 from engine.commands import Command
 from engine.errors import (
     Blocked,
+    DefinitionChanged,
     DefinitionError,
     EngineError,
     Fenced,
@@ -31,8 +33,8 @@ from engine.events import Fact
 from engine.executor import Executor
 from engine.hooks import call_quietly
 from engine.ids import is_valid_id, new_run_id
-from engine.plan import Plan
-from engine.recovery import Replay, cancellation, load, take_up
+from engine.plan import Hooks, Plan
+from engine.recovery import Replay, as_recorded, cancellation, load, take_up
 from engine.remote import Remote
 from engine.result import build_info
 from engine.run import Run
@@ -86,6 +88,8 @@ class Engine:
         self._locks: dict[str, asyncio.Lock] = {}
         self._queue: list[tuple[Executor, list[Command]]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._misfits: dict[str, Workflow[Any, Any]] = {}
+        """Runs that don't fit the workflow as it is loaded: not looked at again before another is."""
         self._remote = Remote(self)
 
     def register(self, workflows: Iterable[Workflow[Any, Any]]) -> None:
@@ -173,13 +177,14 @@ class Engine:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(work)
 
-    async def at_home(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def at_home(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Await something on the engine's own loop, from any loop."""
         loop = self._loop
         if loop is None or self.is_closed:
             raise EngineError("the engine is not open; use it inside 'async with engine'")
         if asyncio.get_running_loop() is loop:
-            return await work()
+            # A task of its own: a caller who gives up must not leave a run half way between two facts.
+            return await asyncio.shield(loop.create_task(work()))
 
         async def there() -> T:
             return await work()
@@ -385,6 +390,8 @@ class Engine:
             replay, changes = await load(self.store, run_id, workflow.plan)
         except Blocked as error:
             await self._block(run_id, row, claim.epoch, error)
+            if workflow is not None:
+                self._misfits[run_id] = workflow
             raise
         run = Executor(self, replay.state, epoch=claim.epoch)
         if changes is not None or row.blocked is not None:
@@ -423,6 +430,10 @@ class Engine:
         """Take up every run whose owner is gone, of the workflows registered here; the ids of those taken up."""
         taken = []
         for run_id in await self.store.claimable(sorted(self.workflows)):
+            tried = self._misfits.pop(run_id, None)
+            if tried is not None and self.workflows.get(tried.id) is tried:
+                self._misfits[run_id] = tried
+                continue
             try:
                 if await self.drive(run_id) is not None:
                     taken.append(run_id)
@@ -437,19 +448,24 @@ class Engine:
         await self.at_home(lambda: self.drive(run_id, force=True))
 
     async def replay(self, run_id: str) -> RunState:
-        """The state of a run as of now: the live one if it is here, else folded from the store.
+        """The state of a run as of now: the live one if it is here, else folded from the store, to be looked at.
 
-        Raises ``UnknownRun``, ``WorkflowMissing``, ``DefinitionChanged``.
+        If the workflow's code is gone or does not fit, it is folded by the definition that the run has recorded.
+        Raises ``UnknownRun``; ``WorkflowMissing`` if there is neither.
         """
         live = self._live.get(run_id)
         if live is not None:
             return live.state
         row = await self.store.row(run_id)
         workflow = self.workflows.get(row.workflow_id)
-        if workflow is None:
+        with contextlib.suppress(DefinitionChanged):
+            if workflow is not None:
+                replay, _ = await load(self.store, run_id, workflow.plan)
+                return replay.state
+        recorded = await as_recorded(self.store, run_id)
+        if recorded is None:
             raise WorkflowMissing(f"run {run_id!r} is of workflow {row.workflow_id!r}, which is not registered")
-        replay, _ = await load(self.store, run_id, workflow.plan)
-        return replay.state
+        return recorded
 
     def live(self, run_id: str) -> Executor | None:
         """The live side of a run, if it is in this process."""
@@ -466,14 +482,17 @@ class Engine:
         """Whether a run may start now."""
         if self._max_running is None:
             return True
-        busy = sum(
-            other.state.status in ("running", "waiting") for other in self._live.values() if other is not run
-        ) + sum(other.starting and not other.queued for other in self._live.values() if other is not run and other.state.status == "pending")
+        busy = sum(other.state.status == "running" for other in self._live.values() if other is not run)
         return busy < self._max_running
 
     def enqueue(self, run: Executor, todo: list[Command]) -> None:
         """A started run waits for its turn."""
         self._queue.append((run, todo))
+
+    def came_to_rest(self) -> None:
+        """A run no longer runs: there may be room for another."""
+        if self._queue:
+            self.next_in_queue()
 
     def next_in_queue(self) -> None:
         """Let waiting runs in, in order, as far as there is room."""
@@ -492,12 +511,9 @@ class Engine:
         self._live.pop(run.run_id, None)
         hooks = run.state.plan.hooks
         if hooks.on_finish is not None or hooks.on_error is not None:
-            self.background(self._call_hooks(run.state), f"hooks of {run.run_id}")
-        if self._queue:
-            self.next_in_queue()
+            self.background(self._call_hooks(run.state, hooks), f"hooks of {run.run_id}")
 
-    async def _call_hooks(self, state: RunState) -> None:
-        hooks = state.plan.hooks
+    async def _call_hooks(self, state: RunState, hooks: Hooks) -> None:
         info = build_info(state)
         if hooks.on_finish is not None:
             await call_quietly(hooks.on_finish, info)
@@ -510,7 +526,8 @@ class Engine:
         hooked = [w.id for w in self.workflows.values() if w.on_finish is not None or w.on_error is not None]
         for run_id in await self.store.unhooked(hooked) if hooked else ():
             try:
-                await self._call_hooks(await self.replay(run_id))
+                state = await self.replay(run_id)
+                await self._call_hooks(state, self.plan_of(state.workflow_id).hooks)
             except (EngineError, StoreError) as error:
                 log.error("hooks of run %s can't be called: %s", run_id, error)
 

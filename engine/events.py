@@ -158,9 +158,22 @@ class Event:
     data: dict[str, Any] = field(default_factory=dict)
 
 
+_PROMISED = {
+    "run.started": ("state", "request_context"),
+    "step.suspended": ("label", "title", "schema", "expires_at"),
+    "step.resumed": ("by",),
+    "step.failed": ("next_at",),
+}
+"""Keys that an event shows although the fact leaves them out while they say nothing."""
+
+_OBJECTS = frozenset({"state", "request_context"})
+
+
 def to_event(run_id: str, fact: Fact) -> Event:
     """The public form of a fact."""
     data: dict[str, Any] = dict(fact.data) if fact.data else {}
+    for key in _PROMISED.get(fact.type, ()):
+        data.setdefault(key, {} if key in _OBJECTS else None)
     if fact.value is not None:
         data[PAYLOAD[fact.type]] = fact.value.plain()
     return Event(fact.seq, run_id, as_datetime(fact.at), fact.type, fact.path, fact.attempt, data)

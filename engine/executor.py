@@ -67,11 +67,14 @@ class Executor:
         """Steps that a crash cut, waiting to be taken up one at a time (``None``: all at once)."""
         self.fenced = False
         self.closing = False
+        self.holds_secrets = False
+        """Whether live values hold what the store does not."""
         self.starting = False
         self.queued = False
         """Started, but waiting for one of ``max_running`` places."""
         self.committed = state.seq
         self._pending: list[Fact] = []
+        self._writing = False
         self._flight: asyncio.Future[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[str, Timer] = {}
@@ -89,7 +92,8 @@ class Executor:
     @property
     def is_idle(self) -> bool:
         """Whether nothing happens here and nothing is waited for, so that the store alone is enough to go on from."""
-        return not (self._tasks or self._timers or self._pending or self._waiters or self.running)
+        busy = self._tasks or self._timers or self._pending or self._waiters or self.running or self._writing
+        return not (busy or self.holds_secrets)
 
     # -- writing down
 
@@ -159,26 +163,26 @@ class Executor:
         while self.committed < target:
             if self.fenced:
                 raise Fenced(f"run {self.run_id!r} was taken over by another process")
-            if self._flight is not None:
+            if self._writing:
+                if self._flight is None:
+                    self._flight = asyncio.get_running_loop().create_future()
                 await asyncio.shield(self._flight)
-                continue
-            await self._append()
+            else:
+                await self._append()
 
     async def _append(self) -> None:
         facts, self._pending = self._pending, []
-        flight: asyncio.Future[None] | None = None
-        solo = len(self._tasks) <= 1
-        if not solo:
-            flight = self._flight = asyncio.get_running_loop().create_future()
+        self._writing = True
         try:
-            await self.store.append(self.run_id, facts, epoch=self.epoch, solo=solo)
-        except (Fenced, UnknownRun) as error:
-            log.warning("run %s is let go: %s", self.run_id, error)
+            await self.store.append(self.run_id, facts, epoch=self.epoch, solo=len(self._tasks) <= 1)
+        except BaseException:
+            # The state is ahead of the log for good: whoever goes on with this run has to fold it again.
             self.let_go()
             raise
         finally:
+            self._writing = False
+            flight, self._flight = self._flight, None
             if flight is not None:
-                self._flight = None
                 flight.set_result(None)
         self.committed = facts[-1].seq
         for fact in facts:
@@ -186,6 +190,7 @@ class Executor:
         self.engine.bus.publish(self.run_id, self.committed)
         if self.state.status in REST and self.committed == self.state.seq:
             self._wake_waiters()
+            self.engine.came_to_rest()
 
     def flush_soon(self) -> None:
         """Commit within 20 ms: for streams and logs, which are written in groups."""

@@ -26,8 +26,10 @@ class Callback:
     is_async: bool
 
     @classmethod
-    def of(cls, fn: UserFunction) -> Callback:
+    def of(cls, fn: Any) -> Callback:
         """Raises ``ValueError`` if ``fn`` can't be called with ``(value)`` or ``(value, ctx)``."""
+        if not callable(fn):
+            raise ValueError(f"{fn!r} is no function")
         takes = arity(fn, most=2)
         name = getattr(fn, "__name__", type(fn).__name__)
         if takes is None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from engine import control
-from engine.cells import DONE, Cell, Frame, Site
-from engine.commands import Begin, Command
+from engine.cells import DONE, Cell, Frame, Site, ancestors
+from engine.commands import Begin, Command, Fail, Finish
 from engine.errors import DefinitionChanged, InvalidOutput, NotStarted, UnknownStep
 from engine.events import Fact
 from engine.ids import new_run_id, new_token
@@ -113,6 +113,7 @@ class _Kept:
         self._dropped: set[str] = set()
         self._reopened: set[str] = set()
         self._checks: dict[str, int] = {}
+        self._caught = {cell.catches.path for cell in old.cells.values() if cell.catches is not None}
         self._mark(at)
 
     def _mark(self, at: Cell) -> None:
@@ -141,15 +142,19 @@ class _Kept:
         return other.slot > cell.slot or (other.slot == cell.slot and other.catches is cell)
 
     def _mark_unfinished(self, cell: Cell) -> None:
-        """What was in flight or has failed runs again; a failure that was caught is kept with what caught it."""
-        if cell.status in _KEPT_STATUSES or cell is self.at:
+        """What was in flight or has failed runs again, unless the container it is in has an outcome that stands."""
+        if cell is self.at or any(self._stands(one) for one in (cell, *ancestors(cell))):
             return
         if isinstance(cell, Frame):
             self._reopened.add(cell.path)
-            return
-        caught = any(other.catches is cell for other in self.old.cells.values())
-        if not caught:
+        else:
             self._dropped.add(cell.path)
+
+    def _stands(self, cell: Cell) -> bool:
+        """Whether an outcome is kept: a success, or a failure that was caught, with what caught it."""
+        if cell.path in self._reopened:
+            return False
+        return cell.status in _KEPT_STATUSES or (cell.status == "failed" and cell.path in self._caught)
 
     def _below(self, top: Cell) -> list[Cell]:
         found = []
@@ -239,7 +244,9 @@ def _todo(replay: Replay) -> list[Command]:
     for frame in list(replay.state.cells.values()):
         if isinstance(frame, Frame) and frame.status == "running" and isinstance(frame.node, (Foreach, Parallel)):
             todo += _missing(replay.state, frame, beginning)
-    return todo
+    # A container that was full of kept children thinks that it is done; it is not, as long as one of them begins again.
+    unfinished = {command.site.parent for command in todo if isinstance(command, Begin)}
+    return [command for command in todo if not (isinstance(command, (Fail, Finish)) and command.frame in unfinished)]
 
 
 def _missing(state: RunState, frame: Frame, beginning: set[str]) -> list[Command]:

@@ -85,8 +85,10 @@ def start(run: Executor, site: Site, attempt: int) -> list[Command]:
                 given = checked(given, wanted)
             except EngineError as error:
                 return refuse(run, site, attempt, InvalidInput(f"input of {site.path!r}: {error}"))
-        if given.holes and not given.is_live:
-            return _ask_for_secrets(run, site, attempt, given)
+        if given.holes:
+            run.holds_secrets = True
+            if not given.is_live:
+                return _ask_for_secrets(run, site, attempt, given)
         return run.record(Fact("step.started", site.path, attempt=attempt, data=data, value=given, site=site))
     return run.record(Fact("step.started", site.path, attempt=attempt, data=data, value=site.input, site=site))
 

@@ -12,6 +12,7 @@ from engine.commands import Again, Begin, CancelRun, Command, Drop, Invoke, Wake
 from engine.errors import DefinitionChanged
 from engine.events import ENDS, Fact
 from engine.plan import Call, Plan
+from engine.skeleton import skeleton
 from engine.state import RunState
 from engine.versions import data_misfits, difference, misfits
 
@@ -105,6 +106,14 @@ async def load(store: Store, run_id: str, plan: Plan) -> tuple[Replay, list[str]
     )
 
 
+async def as_recorded(store: Store, run_id: str) -> RunState | None:
+    """Fold a run by the definition it recorded, to be looked at only; ``None`` if that is not stored."""
+    facts = await store.read(run_id)
+    version = version_of(facts)
+    definition = None if version is None else await store.definition(version)
+    return None if definition is None else Replay(run_id, skeleton(definition), facts).state
+
+
 def cancellation(facts: Sequence[Fact], reason: str | None, *, at: float) -> list[Fact]:
     """The facts that cancel a run without its code: what is open is read from the log. ``[]`` if it has ended."""
     if any(fact.type in ENDS for fact in facts):
@@ -161,8 +170,8 @@ async def take_up(run: Executor, replay: Replay, *, unclean: bool) -> None:
         data = {"unclean": True} if unclean else None
         again += run.record(Fact("step.interrupted", cell.path, attempt=cell.attempts, data=data, site=cell))
     if unclean and state.deaths > 1:
-        # One of them may be what kills the process: one at a time, the next death tells which. Some may not have had their
-        # turn since the death before.
+        # One of them may be what kills the process: one at a time, the next death tells which. Some of those may have had
+        # no turn since the death before.
         again += [command for command in todo if _is_suspect(command)]
         todo = [command for command in todo if not _is_suspect(command)]
         run.serial = [command.cell for command in again[1:] if isinstance(command, Again)]

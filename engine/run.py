@@ -177,7 +177,7 @@ class Run:
     # -- looking
 
     async def result(self) -> RunResult:
-        """The run as of now. Raises ``UnknownRun``, and ``Blocked`` errors if its workflow's code is gone or does not fit."""
+        """The run as of now, also if its workflow's code is gone or does not fit. Raises ``UnknownRun``."""
         return build_result(await self._engine.replay(self.run_id))
 
     async def wait(self, timeout: float | None = None) -> RunResult:

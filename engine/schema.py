@@ -31,6 +31,7 @@ from engine.errors import DataError, DataFault, SchemaError
 from engine.faults import fault_of
 from engine.feeds import find_misfits
 from engine.holes import holes_schema
+from engine.immutable import is_immutable
 from engine.json_schema import compile_json_schema
 from engine.parts import MAX_DEPTH
 from engine.typed import TypedForm
@@ -63,6 +64,7 @@ class Schema:
         "encode",
         "has_secrets",
         "is_any",
+        "is_immutable",
         "kind",
         "name",
         "source",
@@ -86,6 +88,8 @@ class Schema:
         """Whether it takes anything JSON-able: nothing was said about the value."""
         self.has_secrets: bool = False
         """Whether values may hold secrets, which are stored as holes."""
+        self.is_immutable: bool = source is not None and not isinstance(source, dict) and is_immutable(source)
+        """Whether nobody can change a value of it in place."""
         self.encode, self.decode = codec.encode_plain, codec.decode_plain
         if source is None:
             self._check: Callable[[object], object] = _anything

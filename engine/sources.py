@@ -112,9 +112,12 @@ async def ask(executor: Executor, cell: Cell, condition: Condition, value: Value
         raise ConditionFailed(f"{what}: {text!r} raised {type(error).__name__}: {message_of(error)}") from error
 
 
-async def call(executor: Executor, cell: Cell, callback: Callback, value: Value) -> Any:
-    """Call a user's function with a value, and with a context if it takes one."""
-    typed = value.typed()
+async def call(executor: Executor, cell: Cell, callback: Callback, value: Value, *, looks: bool = True) -> Any:
+    """Call a user's function with a value, and with a context if it takes one.
+
+    ``looks``: it only looks at the value, so it need not be a copy.
+    """
+    typed = value.typed() if looks else value.copy()
     if callback.arity == 2:
         made = callback.fn(typed, StepContext(executor, cell))
     elif callback.arity == 1:
@@ -136,7 +139,7 @@ async def evaluate(executor: Executor, cell: Cell, source: Source | Mapping[str,
 async def _one(executor: Executor, cell: Cell, source: Source, value: Value, what: str) -> Any:
     try:
         if isinstance(source, Callback):
-            return await call(executor, cell, source, value)
+            return await call(executor, cell, source, value, looks=False)
         return _read(executor, cell, source, value)
     except Exception as error:
         shown = f"{type(error).__name__}: " if not isinstance(error, EngineError) else ""

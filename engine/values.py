@@ -1,14 +1,15 @@
 """A value on its way through a run: stored once as bytes, handed on as an object.
 
 A step's output is encoded at the step's boundary; the record is those bytes, so nothing that happens to the object
-afterwards changes what was recorded. The object itself goes to the one step that follows (it is moved, not shared);
-whoever asks later gets a fresh copy.
+afterwards changes what was recorded. Whoever gets the value gets a copy of its own, made from the bytes, unless nobody
+could change it anyway. Conditions, which only look, see the object itself.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from functools import reduce
 
 from pydantic_core import to_json
@@ -104,14 +105,20 @@ class Value:
         return self.schema.decode(self.raw)
 
     def take(self, schema: Schema) -> object:
-        """The value for a step with this input schema; the live object if it fits and nobody took it before.
+        """The value for a step with this input schema: a copy, unless nobody can change it.
 
         Raises ``DataError`` if the schema does not take the value.
         """
-        if schema is self.schema and self._live is not _NOTHING:
-            live, self._live = self._live, _NOTHING
-            return live
-        return schema.decode(self.raw)
+        live = self._live
+        if live is not _NOTHING and schema is self.schema:
+            if schema.is_immutable:
+                return live
+            if self.holes:
+                return deepcopy(live)  # the bytes lack what the object has
+        made = schema.decode(self.raw)
+        if not self.holes:
+            self._live = _NOTHING  # the object has gone its way; to keep it would only cost memory
+        return made
 
     def revive(self, obj: object) -> None:
         """Put the whole object back: what is stored of it has holes where secrets were."""

@@ -9,13 +9,14 @@ from engine import errors
 
 NAMES = """
     AlreadyEnded AlreadyResumed AlreadyStarted AmbiguousResume Blocked Breakpoint ConditionFailed DataError
-    DefinitionChanged DefinitionError Engine EngineError Event ExpressionError Fatal Fenced InvalidInput InvalidOutput
-    InvalidPayload InvalidResume InvalidState LoopLimit NotOwner NotSerializable NotStarted NotSuspended Page Problem
-    RetryPolicy Run RunExists RunFailed RunInFlight RunInfo RunResult RunRow StateConflict Step StepCanceled
-    StepContext StepRecord StepTimeout Store StoreCorrupt StoreError StoreNewer Suspension SuspensionExpired
-    UnknownLabel UnknownRun UnknownStep UnknownWorkflow Workflow WorkflowMissing
-    chain clone_step clone_workflow create_step create_workflow from_context from_init from_state from_step reduce step
-    template value
+    DataFault DefinitionChanged DefinitionError Engine EngineError Event ExpressionError Fatal Fenced InvalidInput
+    InvalidOutput InvalidPayload InvalidResume InvalidState LoopLimit MissingPath NotOwner NotSerializable
+    NotStarted NotSuspended Page Problem RetryPolicy Run RunExists RunFailed RunInFlight RunInfo RunResult RunRow
+    SchemaError StateConflict Step StepCanceled StepContext StepRecord StepTimeout Store StoreCorrupt StoreError
+    StoreNewer Suspension SuspensionExpired UnknownLabel UnknownRun UnknownStep UnknownWorkflow Workflow
+    WorkflowMissing
+    chain clone_step clone_workflow create_step create_workflow from_context from_init from_state from_step reduce
+    step template value
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,18 +13,38 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 
 
 class Zygote:
     """Calls functions in children of a process of its own, one at a time."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    def __init__(self, *prefix: str) -> None:
+        """``prefix`` is a command to start it under."""
+        self._process = subprocess.Popen(
+            [*prefix, sys.executable, "-m", "tests.faults.programs.zygote"],
+            cwd=ROOT,
+            env=ENVIRONMENT,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
 
     async def call(self, function: str, *arguments: Any, kill: tuple[str, int] | None = None) -> int:
         """The exit code of a child that called ``module:function``; -9 if it was killed."""
         request = {"call": f"tests.faults.programs.{function}", "arguments": arguments, "kill": kill}
-        return int(await _exchange(self._process, json.dumps(request)))
+        return int(await asyncio.to_thread(self._ask, json.dumps(request)))
+
+    def _ask(self, line: str) -> str:
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(line + "\n")
+        process.stdin.flush()
+        return process.stdout.readline()
+
+    def close(self) -> None:
+        self._process.communicate(timeout=20)
 
 
 class Program:
@@ -65,13 +86,6 @@ async def _exchange(process: asyncio.subprocess.Process, line: str) -> str:
 
 
 @asynccontextmanager
-async def zygote(*prefix: str) -> AsyncIterator[Zygote]:
-    """A zygote; ``prefix`` is a command to start it under."""
-    async with _started(*prefix, sys.executable, "-m", "tests.faults.programs.zygote") as process:
-        yield Zygote(process)
-
-
-@asynccontextmanager
 async def program(name: str, *arguments: Any) -> AsyncIterator[Program]:
     """A program of this folder, in a process of its own."""
     async with _started(sys.executable, "-m", f"tests.faults.programs.{name}", *map(str, arguments)) as process:
@@ -81,8 +95,7 @@ async def program(name: str, *arguments: Any) -> AsyncIterator[Program]:
 @asynccontextmanager
 async def _started(*command: str) -> AsyncIterator[asyncio.subprocess.Process]:
     pipe = asyncio.subprocess.PIPE
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe)
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=ENVIRONMENT, stdin=pipe, stdout=pipe)
     try:
         yield process
     finally:

@@ -2,42 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
-from engine import Engine, Run
-from engine.verify import verify
-from tests.faults.processes import Zygote, zygote
-from tests.faults.programs.kill_points import use
+from tests.faults.kills import effects, kill, recovered
+from tests.faults.processes import Zygote
 from tests.fixtures import lines
-
-
-@pytest.fixture
-async def killer() -> AsyncIterator[Zygote]:
-    async with zygote() as process:
-        yield process
-
-
-async def kill(killer: Zygote, folder: Path, workflow: str, when: str, *facts: str, answer: int | None = None) -> None:
-    """A process begins (or goes on with) the run ``r1`` and dies there."""
-    assert await killer.call("kill_points:go", str(folder), workflow, answer, when, facts) == -9
-
-
-@asynccontextmanager
-async def recovered(folder: Path) -> AsyncIterator[Run]:
-    """The run in a new process's engine; afterwards its store is found to be in order."""
-    async with Engine(use(folder), store=folder / "runs.db") as engine:
-        yield await engine.get_run("r1")
-    assert verify(folder / "runs.db") == []
-
-
-def effects(folder: Path) -> list[str]:
-    """``path attempt`` of every call of a step, in order."""
-    text = (folder / "effects").read_text(encoding="utf-8")
-    return [" ".join(line.split()[:2]) for line in text.splitlines()]
 
 
 async def test_a_step_whose_outcome_was_not_written_runs_once_more_with_the_same_key(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import operator
 import os
 import signal
@@ -51,7 +52,7 @@ class Place:
         return self._effects.read_text().splitlines() if self._effects.exists() else []
 
     async def seen(self, *paths: str) -> None:
-        """Wait until steps at these paths have begun, and more often than when this was called for those held before."""
+        """Wait until steps at these paths have begun."""
         async with asyncio.timeout(10):
             while not {line.split()[0] for line in self.effects()} >= set(paths):
                 await asyncio.sleep(0.002)
@@ -149,7 +150,14 @@ def failures(place: Place) -> list[Workflow[Any, Any]]:
         policy = RetryPolicy(attempts=3, delay=delay, backoff=1, jitter=False)
         return create_workflow(id=id).then(create_step(id="flaky", execute=flaky, retry=policy))
 
+    async def stubborn(data: Any, ctx: StepContext) -> Any:
+        place.note(f"stubborn {ctx.attempt}")
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                return await place.pass_by("stubborn")
+
     return [
+        create_workflow(id="stubborn").then(create_step(id="stubborn", execute=stubborn)),
         retried("retried", 0.02),
         retried("backing_off", 0.4),
         *(

@@ -71,6 +71,12 @@ class Child:
         await self.send("create_run", workflow=workflow, run_id=run_id)
         await self.send("start_soon", run_id, input=input, **options)
 
+    async def run_to_death(self, workflow: str, input: Any = None) -> None:
+        """Create a run and start it; a step of it kills the process."""
+        with contextlib.suppress(ConnectionError):
+            await self.run(workflow, input)
+        await self.gone()
+
     async def kill(self) -> None:
         """SIGKILL: no time for anything. Returns when the process is gone."""
         with contextlib.suppress(ProcessLookupError):

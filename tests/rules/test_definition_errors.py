@@ -90,8 +90,10 @@ WRONG: dict[str, tuple[Callable[[Flow], Flow], str]] = {
     "duplicate catch": (lambda w: w.then(add("a"), catch=add("a")), f"a: {DUPLICATE}"),
     "unusable block id": (
         lambda w: w.map(plain, id="a/b"),
-        "a/b: the id is not usable; take 1 to 128 printable characters without '/', '[' and ']', "
-        "and no '$' at the start",
+        (
+            "a/b: the id is not usable; take 1 to 128 printable characters without '/', '[' and ']', "
+            "and no '$' at the start"
+        ),
     ),
     "missing field": (
         lambda w: w.then(taking("a", None, Number)).then(taking("b", Town)),
@@ -119,7 +121,7 @@ WRONG: dict[str, tuple[Callable[[Flow], Flow], str]] = {
     ),
     "missing key of a map": (
         lambda w: w.map({"n": value(1)}).then(taking("c", Town)),
-        f"step 'c': expects 'town: str', which is missing (gets 'n: any'); {MAP}",
+        f"step 'c': expects 'town: str' but gets 'n: any'; {MAP}",
     ),
     "loop that cannot go round": (
         lambda w: w.do_while(taking("a", Town, City), "false"),
@@ -171,18 +173,24 @@ WRONG: dict[str, tuple[Callable[[Flow], Flow], str]] = {
     ),
     "bad template": (
         lambda w: w.map({"t": template("${nope.x}")}),
-        "map 'map-1' 't': the template can't be used (the placeholder ${nope.x} starts with 'nope'; it can start with "
-        "context, init, iteration, state, steps, value); write ${init.x}, ${steps.id.y} or ${state.z}",
+        (
+            "map 'map-1' 't': the template can't be used (the placeholder ${nope.x} starts with 'nope'; it can start "
+            "with context, init, iteration, state, steps, value); write ${init.x}, ${steps.id.y} or ${state.z}"
+        ),
     ),
     "open template": (
         lambda w: w.map(template("Hello ${init.x")),
-        "map 'map-1': the template can't be used (the placeholder '${init.x' is not closed: add a }); "
-        "write ${init.x}, ${steps.id.y} or ${state.z}",
+        (
+            "map 'map-1': the template can't be used (the placeholder '${init.x' is not closed: add a }); "
+            "write ${init.x}, ${steps.id.y} or ${state.z}"
+        ),
     ),
     "bad expression": (
         lambda w: w.branch([("n >", add("a"))]),
-        "branch 'branch-1': the condition can't be used ('n >', column 4: a value is needed); "
-        "write (value), (value, ctx) or an expression",
+        (
+            "branch 'branch-1': the condition can't be used ('n >', column 4: a value is needed); "
+            "write (value), (value, ctx) or an expression"
+        ),
     ),
     "expression over a missing field": (
         lambda w: w.then(taking("a", None, Number)).branch([("m > 1", add("b"))]),
@@ -190,13 +198,17 @@ WRONG: dict[str, tuple[Callable[[Flow], Flow], str]] = {
     ),
     "condition that takes too much": (
         lambda w: w.do_while(add("a"), wide),
-        "do_while 'do_while-1': the condition can't be used (wide can't be called with (value) or (value, ctx)); "
-        "write (value), (value, ctx) or an expression",
+        (
+            "do_while 'do_while-1': the condition can't be used (wide can't be called with (value) or (value, ctx)); "
+            "write (value), (value, ctx) or an expression"
+        ),
     ),
     "condition that is none": (
         lambda w: w.do_until(add("a"), 3),  # type: ignore[arg-type]
-        "do_until 'do_until-1': the condition can't be used (int is no function); "
-        "write (value), (value, ctx) or an expression",
+        (
+            "do_until 'do_until-1': the condition can't be used (3 is no function); "
+            "write (value), (value, ctx) or an expression"
+        ),
     ),
     "map that takes too much": (
         lambda w: w.map(wide),  # type: ignore[arg-type]
@@ -204,8 +216,10 @@ WRONG: dict[str, tuple[Callable[[Flow], Flow], str]] = {
     ),
     "map of nothing": (
         lambda w: w.map({"v": 3}),  # type: ignore[dict-item]
-        "map 'map-1' 'v': 3 is no source; "
-        "use value(x), from_step, from_init, from_state, from_context, template or a function",
+        (
+            "map 'map-1' 'v': 3 is no source; "
+            "use value(x), from_step, from_init, from_state, from_context, template or a function"
+        ),
     ),
     "bad concurrency of a parallel": (
         lambda w: w.parallel([add("a")], concurrency=0),
@@ -233,8 +247,10 @@ WRONG: dict[str, tuple[Callable[[Flow], Flow], str]] = {
     ),
     "time without a zone": (
         lambda w: w.sleep_until(datetime(2030, 1, 1)),  # noqa: DTZ001 - the mistake
-        "sleep_until 'sleep_until-1': datetime.datetime(2030, 1, 1, 0, 0) is no moment; "
-        "give a datetime with a time zone, or a function",
+        (
+            "sleep_until 'sleep_until-1': datetime.datetime(2030, 1, 1, 0, 0) is no moment; "
+            "give a datetime with a time zone, or a function"
+        ),
     ),
     "bad timeout of a wait": (
         lambda w: w.wait_for_event("go", timeout=0),
@@ -250,8 +266,10 @@ WRONG: dict[str, tuple[Callable[[Flow], Flow], str]] = {
     ),
     "a schema that is none": (
         lambda w: w.then(taking("a", 3)),
-        "step 'a' input_schema: 3 can't be a schema: give a type, a JSON Schema dict, or None; "
-        "give a type that pydantic takes, a JSON Schema dict, or None",
+        (
+            "step 'a' input_schema: 3 can't be a schema: give a type, a JSON Schema dict, or None; "
+            "give a type that pydantic takes, a JSON Schema dict, or None"
+        ),
     ),
 }
 

@@ -105,8 +105,7 @@ async def test_attempts_count_starts_and_the_policy_counts_failures_only(life: L
     """Three attempts are allowed: two fail, and a death between them is none of the three."""
     life.place.doom("flaky")
     child = await life.spawn()
-    await child.run("retried", {"n": 0})
-    await child.gone()
+    await child.run_to_death("retried", {"n": 0})
     result = await life.finish()
     assert (result.status, result.steps["flaky"].attempts) == ("success", 4)
     assert life.place.effects() == ["flaky 1", "flaky 2", "failing", "flaky 3", "failing", "flaky 4"]
@@ -242,12 +241,33 @@ async def test_the_idempotency_key_is_the_same_in_every_attempt_and_after_every_
 
 
 async def test_a_run_that_was_being_cancelled_ends_canceled(life: Life) -> None:
-    await life.die_in("a", "sequence", {"n": 0})
-    child = await life.spawn(recover=False)
-    assert await child.send("cancel", "r", reason="enough") is True
+    """A step that swallows the cancel keeps the run from ending until its grace is over; it dies before."""
+    life.place.hold("stubborn")
+    child = await life.spawn()
+    await child.run("stubborn", {"n": 0})
+    await life.place.seen("stubborn")
+    canceling = child.send("cancel", "r", reason="enough")
+    async with life.engine(recover=False) as engine:
+        async for event in (await engine.get_run("r")).events():
+            if event.type == "run.cancel_requested":
+                break
     await child.kill()
-    result = await life.finish()
-    assert (result.status, life.place.effects()) == ("canceled", ["a 1"])
+    with pytest.raises(ConnectionError):
+        await canceling
+    async with life.engine() as engine:
+        run = await engine.get_run("r")
+        assert (await run.wait(5)).status == "canceled"
+        assert (await lines(run))[-2:] == ["step.canceled stubborn", "run.canceled"]
+    assert life.place.effects() == ["stubborn 1"]
+
+
+async def test_nothing_is_started_only_to_be_cancelled(life: Life) -> None:
+    await life.die_in("b", "sequence", {"n": 0})
+    async with life.engine(recover=False) as engine:
+        run = await engine.get_run("r")
+        assert await run.cancel() is True
+        assert (await run.result()).status == "canceled"
+    assert life.place.effects() == ["a 1", "b 1"]
 
 
 # -- a clean close
@@ -255,12 +275,11 @@ async def test_a_run_that_was_being_cancelled_ends_canceled(life: Life) -> None:
 
 async def test_a_clean_close_interrupts_what_runs_and_is_no_death(life: Life) -> None:
     life.place.hold("a")
-    for _ in range(4):
+    for number in range(4):
         async with life.engine() as engine:
-            if not life.place.effects():
+            if number == 0:
                 await (await engine.create_run("alone", run_id="r")).start_soon({"n": 0})
-            seen = len(life.place.effects()) + 1
-            await life.place.counts(seen if seen > 1 else 1)
+            await life.place.counts(number + 1)
     life.place.release("a")
     async with life.engine() as engine:
         run = await engine.get_run("r")
@@ -330,8 +349,7 @@ async def _deaths(life: Life, count: int) -> None:
 async def test_a_step_in_flight_in_three_deaths_in_a_row_is_asked_about(life: Life) -> None:
     life.place.doom("b")
     child = await life.spawn()
-    await child.run("sequence", {"n": 0})
-    await child.gone()
+    await child.run_to_death("sequence", {"n": 0})
     await _deaths(life, 2)
     assert life.place.effects() == ["a 1", "b 1", "b 2", "b 3"]
     child = await life.spawn()
@@ -368,3 +386,32 @@ async def test_from_the_second_death_on_interrupted_steps_are_taken_up_one_at_a_
     async with life.engine() as engine:
         result = await (await engine.get_run("r")).resume({"action": "done", "output": {"n": 0}})
     assert result.result == {"b": {"n": 2}, "c": {"n": 0}, "d": {"n": 2}}
+
+
+async def test_steps_that_had_no_turn_since_the_last_death_get_theirs_one_at_a_time(life: Life) -> None:
+    """The first of three arms kills the process until it is asked about; then the second runs, and then the third."""
+    for path in ("b", "c", "d"):
+        life.place.hold(path)
+    child = await life.spawn()
+    await child.run("parallel", {"n": 0})
+    await life.place.seen("b", "c", "d")
+    await child.kill()
+    life.place.doom("b")
+    await _deaths(life, 1)  # all at once
+    before = len(life.place.effects())
+    await _deaths(life, 1)  # b alone
+    assert life.place.effects()[before:] == ["b 3"]
+    async with life.engine() as engine:
+        run = await engine.get_run("r")
+        await life.place.counts(before + 2)
+        assert [cell.path for cell in engine.live("r").state.questions.values()] == ["b"]
+        assert life.place.effects()[before + 1 :] == ["c 3"]
+        started = [line for line in await lines(run) if line == "step.started d"]
+        assert len(started) == 2
+        life.place.release("c")
+        await life.place.counts(before + 3)
+        life.place.release("d")
+        result = await run.wait(5)
+        assert result.suspended == [["b"]]
+        assert (await run.resume({"action": "fail"})).status == "failed"
+    assert life.place.effects()[before:] == ["b 3", "c 3", "d 3"]

@@ -179,7 +179,7 @@ class Garden:
 
     def definition(self) -> Part:
         """A whole definition."""
-        depth = self.random.randint(1, 3)
+        depth = self.random.randint(1, 2)
         return definition(*(self.part(depth) for _ in range(self.random.randint(1, 5))))
 
     def id(self) -> str:
@@ -189,13 +189,11 @@ class Garden:
 
     def part(self, depth: int) -> Part:
         """Anything that can stand in a sequence, with or without a catch arm."""
-        makers = (
-            [self.step, self.sequence, self.parallel, self.branch, self.loop, self.foreach] if depth else [self.step]
-        )
-        made = self.random.choice(makers)(depth)
+        makers = [self.sequence, self.parallel, self.branch, self.loop, self.foreach]
+        made = self.random.choice(makers)(depth) if depth and self.random.random() < 0.8 else self.step()
         return made | {"catch": self.part(depth - 1 if depth else 0)} if self.random.random() < 0.2 else made
 
-    def step(self, depth: int) -> Part:
+    def step(self) -> Part:
         """A step."""
         return step(self.id())
 
@@ -206,7 +204,7 @@ class Garden:
 
     def arm(self, depth: int) -> Part:
         """A step, a workflow or a chain."""
-        return self.sequence(depth) if self.random.random() < 0.5 else self.step(depth)
+        return self.sequence(depth) if self.random.random() < 0.5 else self.step()
 
     def parallel(self, depth: int) -> Part:
         """A parallel."""

@@ -23,7 +23,7 @@ def die() -> None:
 
 
 class Deadly(SqliteStore):
-    """A store that kills its process ``before`` or ``after`` it has written, once it has seen every one of some facts."""
+    """A store that kills its process ``before`` or ``after`` it writes the last of some facts."""
 
     def __init__(self, path: Path, when: str, facts: Sequence[str]) -> None:
         super().__init__(path)
@@ -76,6 +76,10 @@ async def kills_at_37(data: int, ctx: StepContext) -> int:
     return data * 2
 
 
+def total(numbers: list[int]) -> int:
+    return sum(numbers)
+
+
 async def fails_twice(data: int, ctx: StepContext) -> int:
     note(ctx)
     if ctx.attempt < 3:
@@ -93,7 +97,8 @@ async def always_kills(data: int, ctx: StepContext) -> int:
 
 def workflows() -> list[Workflow[Any, Any]]:
     twice = RetryPolicy(attempts=3, delay=0.3, backoff=1.0, jitter=False)
-    inner = create_workflow(id="inner").foreach(create_step(id="item", execute=kills_at_37)).map(sum)
+    items = create_step(id="item", execute=kills_at_37)
+    inner = create_workflow(id="inner").foreach(items).map(total)
     waiting = create_step(id="three", execute=waits)
     return [
         create_workflow(id="line").then(adds("a", 1)).then(adds("b", 2)).then(adds("c", 3)).commit(),
