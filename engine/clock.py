@@ -27,7 +27,7 @@ class SystemClock:
     """The machine's clock. A timer checks the wall clock again when it fires, so a clock that jumps ends no wait early."""
 
     def now(self) -> float:
-        return time.time()
+        return round(time.time(), 6)  # as exact as a datetime, so that one taken from an event finds that event
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         return asyncio.get_running_loop().call_later(max(0.0, when - time.time()), callback)

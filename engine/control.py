@@ -18,6 +18,7 @@ from engine.errors import (
     DataError,
     InvalidInput,
     InvalidResume,
+    NotSerializable,
     NotStarted,
     NotSuspended,
     SchemaError,
@@ -61,7 +62,12 @@ async def start(
         return
     plan = current.plan
     schema = plan.root.input
-    value = Value.of(schema.validate(input, InvalidInput, f"input of workflow {plan.id!r}"), schema)
+    what = f"input of workflow {plan.id!r}"
+    typed = schema.validate(input, InvalidInput, what)
+    try:
+        value = Value.of(typed, schema)
+    except NotSerializable as error:
+        raise InvalidInput(f"{what}: {error}", path=error.path) from error
     if not value.holes:
         value = Value(value.raw, schema)  # the object stays its caller's, whatever a step does to its input
     data: dict[str, Any] = {}
@@ -76,18 +82,24 @@ async def start(
         data["breakpoints"] = [dataclasses.asdict(point) for point in points]
     if paused:
         data["paused"] = True
+    await begin(run, value, data)
+
+
+async def begin(run: Executor, value: Value, data: dict[str, Any]) -> None:
+    """Call the hook, write the start, and go; or wait for one of ``max_running`` places."""
     run.starting = True
     try:
-        if plan.hooks.on_start is not None:
-            current.input = value  # the hook sees what the run would start with
-            await call_hook(plan.hooks.on_start, run.info())
-        await begin(run, value, data)
+        on_start = run.state.plan.hooks.on_start
+        if on_start is not None:
+            # It sees what the run would start with; the run itself has no input before its start is committed.
+            await call_hook(on_start, dataclasses.replace(run.info(), input=value.plain()))
+        if not run.state.ended:  # cancelled meanwhile
+            await _go(run, value, data)
     finally:
         run.starting = False
 
 
-async def begin(run: Executor, value: Value, data: dict[str, Any]) -> None:
-    """Write the start, and go; or wait for one of ``max_running`` places."""
+async def _go(run: Executor, value: Value, data: dict[str, Any]) -> None:
     run.queued = not run.engine.admit(run)
     if run.queued:
         data["status"] = "pending"
@@ -110,7 +122,9 @@ def as_breakpoints(run: Executor, given: Iterable[Any]) -> tuple[Breakpoint, ...
     """Breakpoints from paths, ``Breakpoint`` objects or dicts. Raises ``UnknownStep``, ``ExpressionError``, ``ValueError``."""
     made = []
     for one in given:
-        point = one if isinstance(one, Breakpoint) else Breakpoint(**one) if isinstance(one, Mapping) else Breakpoint(one)
+        point = (
+            one if isinstance(one, Breakpoint) else Breakpoint(**one) if isinstance(one, Mapping) else Breakpoint(one)
+        )
         if not any(_names(place, point.path) for place in run.state.plan.places):
             raise UnknownStep(f"breakpoint: workflow {run.state.plan.id!r} has no {point.path!r}; it has {_known(run)}")
         if point.when not in ("before", "after"):
@@ -148,7 +162,9 @@ async def resume(
     asking = _targets(run, step=step, label=label, token=suspension, index=index)
     if len(asking) > 1 and not all:
         listed = ", ".join(f"[{cell.path}]" for cell in asking)
-        raise AmbiguousResume(f"run {run.run_id!r} has several open questions: {listed}; name one with step=, or all=True")
+        raise AmbiguousResume(
+            f"run {run.run_id!r} has several open questions: {listed}; name one with step=, or all=True"
+        )
     answers = [_answer(run, cell, data) for cell in asking]
     todo: list[Command] = []
     for cell, answer in zip(asking, answers, strict=True):
@@ -228,7 +244,7 @@ def _nothing_open(run: Executor, path: str | None) -> Exception:
         answered = any(_matches(cell.path, path) and cell.resumed for cell in state.cells.values())
         if answered:
             return AlreadyResumed(f"the question of {path!r} in run {run.run_id!r} was answered before")
-    elif state.answered and not state.ended:
+    elif state.status != "canceled" and any(cell.resumed for cell in state.cells.values()):
         return AlreadyResumed(f"run {run.run_id!r} has no open question any more; it was answered before")
     open_paths = ", ".join(cell.path for cell in state.questions.values()) or "none"
     what = f"{path!r} in run" if path is not None else "run"
@@ -398,5 +414,3 @@ async def send_event(run: Executor, name: str, data: Any = None) -> None:
             await run.go(received(run, cell, name, fitting))
             return
     await run.go(run.record(Fact("event.received", data={"name": name}, value=value)))
-
-

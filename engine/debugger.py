@@ -26,7 +26,7 @@ def stop_before(run: Executor, site: Site) -> dict[str, Any] | None:
     if state.credits and is_leaf:
         return None
     for breakpoint in state.breakpoints:
-        if breakpoint.when == "before" and breakpoint.stands_at(site.path):
+        if breakpoint.when == "before" and _stands(breakpoint, site):
             if _holds(run, site.parent, breakpoint, site.input):
                 return {"breakpoint": breakpoint.path}
     return {} if state.hold and is_leaf else None
@@ -38,9 +38,14 @@ def stop_after(run: Executor, fact: Fact) -> bool:
     if not isinstance(cell, Cell) or fact.value is None:
         return False
     return any(
-        breakpoint.when == "after" and breakpoint.stands_at(cell.path) and _holds(run, cell, breakpoint, fact.value)
+        breakpoint.when == "after" and _stands(breakpoint, cell) and _holds(run, cell, breakpoint, fact.value)
         for breakpoint in run.state.breakpoints
     )
+
+
+def _stands(breakpoint: Breakpoint, at: Cell | Site) -> bool:
+    """Whether a breakpoint is meant here. The path of a loop or foreach means its iterations, not the block as well."""
+    return breakpoint.stands_at(at.path) and not isinstance(at.node, (Loop, Foreach))
 
 
 def _holds(run: Executor, cell: Cell | Frame, breakpoint: Breakpoint, value: Value) -> bool:

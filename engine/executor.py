@@ -175,8 +175,9 @@ class Executor:
         self._writing = True
         try:
             await self.store.append(self.run_id, facts, epoch=self.epoch, solo=len(self._tasks) <= 1)
-        except BaseException:
+        except BaseException as error:
             # The state is ahead of the log for good: whoever goes on with this run has to fold it again.
+            log.warning("run %s is let go: %s", self.run_id, error)
             self.let_go()
             raise
         finally:

@@ -10,9 +10,9 @@ from typing import Any
 
 from engine.errors import ExpressionError
 from engine.expressions import Expression, Template, parse
-from engine.steps import Arm, SchemaSource, arity
+from engine.steps import Arm, Function, SchemaSource, arity
 
-UserFunction = Callable[..., Any]
+UserFunction = Function
 """A condition, map, sleep or concurrency function: ``(value)`` or ``(value, ctx)``, sync or async."""
 
 
@@ -20,7 +20,7 @@ UserFunction = Callable[..., Any]
 class Callback:
     """A user's function with what is known of it: how many arguments it takes, whether it must be awaited."""
 
-    fn: UserFunction
+    fn: Callable[..., Any]
     name: str
     arity: int
     is_async: bool

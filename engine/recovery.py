@@ -101,8 +101,8 @@ async def load(store: Store, run_id: str, plan: Plan) -> tuple[Replay, list[str]
             return replay, difference(old, plan.definition)
     listed = "; ".join(problems)
     raise DefinitionChanged(
-        f"run {run_id!r} can't go on with the code that is loaded: {listed}. Nothing was lost: load fitting code, or fork "
-        f"or cancel the run"
+        f"run {run_id!r} can't go on with the code that is loaded: {listed}. Nothing was lost: load fitting code, or "
+        f"fork or cancel the run"
     )
 
 
@@ -170,8 +170,8 @@ async def take_up(run: Executor, replay: Replay, *, unclean: bool) -> None:
         data = {"unclean": True} if unclean else None
         again += run.record(Fact("step.interrupted", cell.path, attempt=cell.attempts, data=data, site=cell))
     if unclean and state.deaths > 1:
-        # One of them may be what kills the process: one at a time, the next death tells which. Some of those may have had
-        # no turn since the death before.
+        # One of them may be what kills the process: one at a time, the next death tells which. Some of those may have
+        # had no turn since the death before.
         again += [command for command in todo if _is_suspect(command)]
         todo = [command for command in todo if not _is_suspect(command)]
         run.serial = [command.cell for command in again[1:] if isinstance(command, Again)]

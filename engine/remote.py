@@ -72,7 +72,7 @@ class Remote:
             return {"result": await self._engine.act(request.run_id, request.verb, request.body)}
         except (Fenced, NotOwner):
             return None
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - who asked gets it
             return {"error": type(error).__name__, "message": message_of(error)}
 
     async def ask(self, run_id: str, verb: str, arguments: Mapping[str, Any]) -> Any:
@@ -96,14 +96,13 @@ class Remote:
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    made = {}
-    for key, value in arguments.items():
-        if key == "breakpoints":
-            value = [vars_of(one) for one in value]
-        elif key == "step" and value is not None:
-            value = _path(value)
-        made[key] = ANY.decode(encode_free(value))
-    return made
+    return {key: ANY.decode(encode_free(_sendable(key, value))) for key, value in arguments.items()}
+
+
+def _sendable(key: str, value: Any) -> Any:
+    if key == "breakpoints":
+        return [vars_of(one) for one in value]
+    return value if key != "step" or value is None else _path(value)
 
 
 def _path(step: Any) -> Any:
@@ -119,15 +118,17 @@ def vars_of(one: Any) -> Any:
     return one
 
 
+_ODD = frozenset({errors.DefinitionError, errors.RunFailed})
+"""Errors that are made of more than a message."""
+
+
 def _result(reply: Mapping[str, Any]) -> Any:
     if "error" not in reply:
         return reply.get("result")
     kind = getattr(errors, str(reply["error"]), None)
     message = str(reply.get("message"))
-    if isinstance(kind, type) and issubclass(kind, EngineError) and kind not in (errors.DefinitionError,):
+    if isinstance(kind, type) and issubclass(kind, EngineError) and kind not in _ODD:
         raise kind(message)
     if reply["error"] == "ValueError":
         raise ValueError(message)
     raise EngineError(f"{reply['error']}: {message}")
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -135,7 +136,7 @@ def _record(cell: Cell, asking: Cell | None, steps: Steps) -> StepRecord:
         status=cell.status if question is None else "suspended",
         input=_plain(cell.input) if cell.status != "skipped" else None,
         output=_plain(output),
-        error=cell.error if cell.status != "success" else None,
+        error=copy.deepcopy(cell.error) if cell.status != "success" else None,
         attempts=cell.attempts,
         started_at=as_datetime(cell.started_at) if cell.status != "skipped" else None,
         ended_at=None if cell.ended_at is None else as_datetime(cell.ended_at),
@@ -159,7 +160,7 @@ def build_result(state: RunState) -> RunResult:
         input=_plain(state.input),
         steps=steps,
         result=_plain(state.result),
-        error=state.error,
+        error=copy.deepcopy(state.error),
         suspended=[cell.path.split("/") for cell in state.questions.values()],
         state=ANY.decode(ANY.encode(state.shared)),
     )
@@ -200,5 +201,5 @@ def build_info(state: RunState) -> RunInfo:
         status=state.status,
         input=_plain(state.input),
         result=_plain(state.result),
-        error=state.error,
+        error=copy.deepcopy(state.error),
     )

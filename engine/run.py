@@ -18,6 +18,7 @@ from engine.store import Suspension
 
 if TYPE_CHECKING:
     from engine.engine import Engine
+    from engine.executor import Executor
 
 log = logging.getLogger("engine")
 
@@ -59,10 +60,11 @@ class Run:
         ``state`` is the shared state to begin with; ``paused`` holds the run before its first step. Raises only for a wrong
         call: ``InvalidInput`` or ``InvalidState`` (nothing ran, the run is still pending), ``AlreadyStarted``.
         """
+        live = self._engine.live(self.run_id)
         await self.start_soon(
             input, state=state, request_context=request_context, breakpoints=breakpoints, paused=paused
         )
-        return await self.wait()
+        return await self._outcome(live)
 
     async def start_soon(
         self,
@@ -103,10 +105,11 @@ class Run:
         match with the same data. ``by`` notes who answers. Raises ``NotSuspended``, ``UnknownStep``, ``UnknownLabel``,
         ``AlreadyResumed`` (a lost race), ``InvalidResume`` (still suspended).
         """
+        live = self._engine.live(self.run_id)
         await self.resume_soon(
             data, step=step, label=label, suspension=suspension, index=index, all=all, by=by
         )
-        return await self.wait()
+        return await self._outcome(live)
 
     async def resume_soon(
         self,
@@ -191,6 +194,12 @@ class Run:
             while (await engine.store.row(self.run_id)).status not in REST:
                 await asyncio.sleep(ELSEWHERE)
             return await self.result()
+
+    async def _outcome(self, live: Executor | None) -> RunResult:
+        """:meth:`wait`, without reading the log of a run that has ended before anybody could wait for it."""
+        if live is not None and live.state.ended and live.committed == live.state.seq:
+            return build_result(live.state)
+        return await self.wait()
 
     async def status(self) -> str:
         """The run's status as stored. Raises ``UnknownRun``."""

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.errors import SchemaError, StoreCorrupt
-from engine.plan import Branch, Call, Foreach, Hooks, Loop, Map, Parallel, Plan, PlanNode, Sequence, Sleep, Wait
 from engine.flow import Callback, Constant
+from engine.plan import Branch, Call, Foreach, Hooks, Loop, Map, Parallel, Plan, PlanNode, Sequence, Sleep, Wait
 from engine.retry import RetryPolicy
 from engine.schema import ANY, Schema, compile_schema
 from engine.steps import Step
@@ -24,9 +24,9 @@ def skeleton(definition: Part) -> Plan:
         maker = _Maker(definition.get("schemas", {}))
         root = maker.node(definition["root"], "", place="", parent=-1, slot=0)
     except (KeyError, TypeError, IndexError) as error:
-        raise StoreCorrupt(f"the stored definition of workflow {definition.get('id')!r} can't be read: {error!r}") from error
+        raise StoreCorrupt(f"the stored definition of {definition.get('id')!r} can't be read: {error!r}") from error
     if not isinstance(root, Sequence):
-        raise StoreCorrupt(f"the stored definition of workflow {definition.get('id')!r} is not one of a workflow")
+        raise StoreCorrupt(f"the stored definition of {definition.get('id')!r} is not one of a workflow")
     nodes = tuple(node for node in maker.nodes if node is not None)
     return Plan(definition["id"], root, nodes, {node.place: node for node in nodes if node is not root}, Hooks(), ANY)
 

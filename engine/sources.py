@@ -24,6 +24,7 @@ from engine.flow import (
     Source,
     condition_text,
 )
+from engine.parts import MAX_DEPTH
 from engine.schema import ANY, compile_schema
 from engine.values import Value
 
@@ -185,14 +186,33 @@ def encode_free(obj: Any) -> bytes:
 
     Raises ``NotSerializable``.
     """
-    if isinstance(obj, BaseModel) or (dataclasses.is_dataclass(obj) and not isinstance(obj, type)):
+    if _is_model(obj):
         return compile_schema(type(obj)).encode(obj)
     try:
         return ANY.encode(obj)
     except NotSerializable:
-        if isinstance(obj, dict) and all(isinstance(key, str) for key in obj):
-            inside = (ANY.encode(key) + b":" + encode_free(value) for key, value in obj.items())
-            return b"{" + b",".join(inside) + b"}"
-        if isinstance(obj, list):
-            return b"[" + b",".join(encode_free(value) for value in obj) + b"]"
-        raise
+        plain = _plain(obj, {}, MAX_DEPTH)
+        if plain is obj:
+            raise
+        return ANY.encode(plain)
+
+
+def _is_model(obj: object) -> bool:
+    return isinstance(obj, BaseModel) or (dataclasses.is_dataclass(obj) and not isinstance(obj, type))
+
+
+def _plain(obj: Any, made: dict[int, Any], depth: int) -> Any:
+    """A value with plain data in the place of models and dataclasses; the value itself if it has none.
+
+    ``made`` has what containers became, so that one which contains itself ends, and a shared one is walked once.
+    """
+    if _is_model(obj):
+        return ANY.decode(compile_schema(type(obj)).encode(obj))
+    if id(obj) in made or not depth or not isinstance(obj, (dict, list)):
+        return made.get(id(obj), obj)
+    made[id(obj)] = obj
+    children = obj.values() if isinstance(obj, dict) else obj
+    plain = [_plain(child, made, depth - 1) for child in children]
+    if type(obj) not in (dict, list) or any(one is not child for one, child in zip(plain, children, strict=True)):
+        made[id(obj)] = dict(zip(obj, plain, strict=True)) if isinstance(obj, dict) else plain
+    return made[id(obj)]

@@ -98,7 +98,7 @@ class RunState:
         self.cells: dict[str, Cell] = {}
         self.questions: dict[str, Cell] = {}
         self.answered: set[str] = set()
-        """Tokens of questions that are closed."""
+        """Tokens of questions that were answered."""
         self.inbox: list[tuple[str, Value]] = []
         """Events that came before anybody waited for them."""
         self.tally = {"running": 0, "suspended": 0, "waiting": 0, "held": 0}

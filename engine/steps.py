@@ -16,6 +16,9 @@ from engine.retry import RetryPolicy
 if TYPE_CHECKING:
     from engine.context import StepContext
 
+Function = Callable[[], Any] | Callable[[Any], Any] | Callable[[Any, Any], Any]
+"""What users write: ``()``, ``(value)`` or ``(value, ctx)``, sync or async."""
+
 OnCrash = Literal["retry", "ask", "fail"]
 SchemaSource = Any
 """What ``pydantic.TypeAdapter`` takes, or a JSON Schema ``dict``, or ``None`` for anything JSON-able."""
@@ -67,7 +70,7 @@ class Step(Arm[In_contra, Out_co]):
 def create_step(
     *,
     id: str,
-    execute: Callable[..., Any],
+    execute: Function,
     input_schema: SchemaSource = None,
     output_schema: SchemaSource = None,
     resume_schema: SchemaSource = None,

@@ -10,7 +10,7 @@ from engine.cells import DONE, Cell
 from engine.errors import DataError
 from engine.ids import template
 from engine.plan import Call, Plan, Sequence, Wait
-from engine.schema import Schema
+from engine.schema import ANY, Schema
 from engine.state import RunState
 
 
@@ -38,18 +38,20 @@ def _walk(node: Mapping[str, Any], prefix: str, parent: str, found: dict[str, Pl
     for position, child in enumerate(node.get("children", ())):
         # The body of a loop has the loop's own id, with an index.
         place = f"{parent}[]" if indexed else f"{prefix}{child['id']}"
-        _note(child, place, parent, str(position), prefix, found)
+        _note(child, place, found, prefix=prefix, stands=(parent, str(position)))
 
 
 def _note(
-    node: Mapping[str, Any], place: str, parent: str, position: str, prefix: str, found: dict[str, Place]
+    node: Mapping[str, Any], place: str, found: dict[str, Place], *, prefix: str, stands: tuple[str, str]
 ) -> None:
+    """Note a node and what is in it. ``stands``: in what, and as which child."""
+    parent, position = stands
     found[place] = Place(parent, position, node["kind"], (node.get("input"), node.get("output")))
     inner = f"{place}/" if node["kind"] in ("workflow", "chain") else prefix
     _walk(node, inner, place, found)
     if "catch" in node:
         caught = node["catch"]
-        _note(caught, f"{prefix}{caught['id']}", parent, f"catch {position}", prefix, found)
+        _note(caught, f"{prefix}{caught['id']}", found, prefix=prefix, stands=(parent, f"catch {position}"))
 
 
 def misfits(old: Mapping[str, Any], new: Mapping[str, Any], recorded: Iterable[str]) -> list[str]:
@@ -101,6 +103,8 @@ def data_misfits(state: RunState, plan: Plan) -> list[str]:
     problems = []
     if state.input is not None and not _takes(plan.root.input, state.input.raw):
         problems.append("the workflow's input schema no longer takes the stored input")
+    if plan.root.state is not None and state.started and not _takes(plan.root.state, ANY.encode(state.shared)):
+        problems.append("the workflow's state schema no longer takes the stored state")
     for cell in state.cells.values():
         problems += _cell_misfits(cell)
     return problems

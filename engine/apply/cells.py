@@ -80,7 +80,7 @@ def begin(state: RunState, fact: Fact) -> Cell:
     return cell
 
 
-def close_question(state: RunState, token: str) -> None:
+def answer_question(state: RunState, token: str) -> None:
     state.questions.pop(token, None)
     state.answered.add(token)
 
@@ -96,7 +96,7 @@ def close(state: RunState, cell: Cell, status: str, fact: Fact) -> None:
     if isinstance(cell, Frame) and cell.checking:
         set_checking(state, cell, False)
     if cell.question is not None:
-        close_question(state, cell.question.token)
+        state.questions.pop(cell.question.token, None)
         cell.question = None
     move(state, cell, status)
     cell.ended_at = fact.at

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.apply.cells import begin, cell_of, close, close_question, move, progress, set_checking
+from engine.apply.cells import answer_question, begin, cell_of, close, move, progress, set_checking
 from engine.cells import Cell, Frame, Question, workflow_of
 from engine.clock import from_iso
 from engine.events import Fact
@@ -112,14 +112,14 @@ def resumed(state: RunState, fact: Fact) -> None:
             cell.answers = {**(cell.answers or {}), question.ordinal: answer}
     else:
         cell.crashes = 0
-    close_question(state, question.token)
+    answer_question(state, question.token)
     cell.question = None
     # Answered and not yet started again: it counts as running, since nothing but the engine is to act now.
     move(state, cell, "running")
 
 
 def expired(state: RunState, fact: Fact) -> None:
-    close_question(state, str((fact.data or {}).get("token")))
+    state.questions.pop(str((fact.data or {}).get("token")), None)
 
 
 def retrying(state: RunState, fact: Fact) -> None:

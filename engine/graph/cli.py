@@ -1,7 +1,7 @@
 """``graph TARGET``: the picture of a workflow, from the command line.
 
-TARGET is a Python file or a module, with the workflow's id after a colon if there are several:
-``flows.py``, ``flows.py:weather``, ``package.flows:weather``.
+TARGET is a Python file or a module, with the workflow's id or variable after a colon or a space if there are several:
+``flows.py``, ``flows.py:weather``, ``package.flows weather``. ``-o FOLDER`` draws all of them, each in every format.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import importlib
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -26,7 +27,14 @@ class TargetError(EngineError):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.add_argument("target", metavar="TARGET", help="file.py, file.py:ID, module:ID or definition.json")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write here (default: standard output)")
+    parser.add_argument("workflow", nargs="?", metavar="WORKFLOW_ID", help="which one, if TARGET has several")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write here (default: standard output); a folder: all workflows",
+    )
     parser.add_argument("--format", choices=["svg", "dot", "mermaid", "json"], help="default: by FILE's name")
     parser.add_argument("--theme", choices=["auto", "light", "dark"], default="auto", help="colours of the SVG")
     parser.add_argument("--fold", action="append", default=[], metavar="PLACE", help="draw this nested part as one box")
@@ -36,8 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Draw, and return the exit code: 0, or 2 with a message if the target can't be drawn."""
     try:
-        graph = build_graph(load(args.target), fold=args.fold)
-        text = _drawn(graph, args)
+        target = args.target if args.workflow is None else f"{args.target}:{args.workflow}"
+        if args.output is not None and (args.output.is_dir() or not args.output.suffix):
+            return _draw_all(target, args)
+        text = _drawn(build_graph(load(target), fold=args.fold), _format(args), args)
         if args.output is None:
             sys.stdout.write(text)
         else:
@@ -48,10 +58,27 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _drawn(graph: Any, args: argparse.Namespace) -> str:
+def _draw_all(target: str, args: argparse.Namespace) -> int:
+    """Every workflow of a target into a folder, in the format asked for or in each that is a picture."""
+    args.output.mkdir(parents=True, exist_ok=True)
+    endings = {"svg": ".svg", "dot": ".dot", "mermaid": ".mmd", "json": ".json"}
+    for workflow in load_all(target):
+        graph = build_graph(workflow, fold=args.fold)
+        name = re.sub(r"[^\w.-]", "_", graph.id)
+        for form in [args.format] if args.format else ["svg", "dot", "mermaid"]:
+            file = args.output / f"{name}{endings[form]}"
+            file.write_text(_drawn(graph, form, args), "utf-8")
+            sys.stdout.write(f"{file}\n")
+    return 0
+
+
+def _format(args: argparse.Namespace) -> str:
     endings = {".svg": "svg", ".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".json": "json"}
-    ending = endings.get(args.output.suffix, "svg") if args.output else "svg"
-    match args.format or ending:
+    return str(args.format or (endings.get(args.output.suffix, "svg") if args.output else "svg"))
+
+
+def _drawn(graph: Any, form: str, args: argparse.Namespace) -> str:
+    match form:
         case "dot":
             return to_dot(graph)
         case "mermaid":
@@ -78,6 +105,15 @@ def load(target: str) -> Any:
     if len({id(workflow) for workflow in found.values()}) > 1:
         raise TargetError(f"{where} has several workflows; name one of {there} after a colon")
     return next(iter(found.values()))
+
+
+def load_all(target: str) -> list[Any]:
+    """All workflows of a target that names none of them. Raises ``TargetError``."""
+    where, wanted = _split(target)
+    if wanted or target.endswith(".json"):
+        return [load(target)]
+    found = {workflow.id: workflow for workflow in _workflows(_module(where)).values()}
+    return list(found.values()) or [load(target)]
 
 
 def _split(target: str) -> tuple[str, str]:

@@ -60,7 +60,8 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="benchmarks-", dir=asked.folder) as folder:
         samples = list(race(plan, Path(folder), tell))
     results = Results(samples)
-    sys.stdout.write(f"{machine()}\n\n{table(results)}\n")
+    small = f"\nevery workload divided by {plan.scale}: these figures say little" if plan.scale > 1 else ""
+    sys.stdout.write(f"{machine()}{small}\n\n{table(results)}\n")
     if asked.json:
         Path(asked.json).write_text(json.dumps(document(samples, results), indent=1), "utf-8")
     return int(any(row.wrong or (row.note and row.contender not in plan.peers) for row in results.rows()))

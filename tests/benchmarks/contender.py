@@ -101,7 +101,7 @@ async def measure(contender: Contender, workload: Workload, seconds: float) -> d
         "cpu_us": cpu / steps * 1e6,
         "written": (bytes_written() - written) / steps,
         "rss_mb": peak(),
-        "events": getattr(contender, "events", 0),
+        "events": getattr(contender, "seen", 0),
         "steps": steps,
         "wrong": sum(given != answer(workload) for given in answers),
     }

@@ -18,7 +18,7 @@ Execute = Callable[..., Awaitable[Any]]
 class Ours:
     """One engine with one workflow over a store of its own."""
 
-    events = 0
+    seen = 0
     """Events that each reader saw of the last run."""
 
     def __init__(self, store: str) -> None:
@@ -53,12 +53,13 @@ class Ours:
             await reader.aclose()
         if len(seen) > 1:
             raise AssertionError(f"readers of one run saw different numbers of events: {seen}")
-        self.events = seen.pop() if seen else 0
+        self.seen = seen.pop() if seen else 0
         return int(result.unwrap()["n"])
 
     async def tidy(self) -> None:
         """Forget ended runs."""
-        await self.engine.prune(older_than=timedelta(0))
+        if self.store == ":memory:":
+            await self.engine.prune(older_than=timedelta(0))
 
     async def close(self) -> None:
         """Close the engine and its store."""

@@ -364,7 +364,10 @@ class LlamaIndex(Peer):
 
     def method(self, function: Callable[..., Any], name: str, takes: Any, gives: Any, **options: Any) -> Any:
         """A step: it is found by what its annotations say."""
-        function.__name__ = function.__qualname__ = name
+        function.__name__, function.__qualname__ = (
+            name,
+            f"Flow.{name}",
+        )  # a plain function would be another kind of step
         function.__annotations__ = {"ev": takes, "return": gives}
         if "ctx" in function.__code__.co_varnames:
             function.__annotations__["ctx"] = self.module.Context

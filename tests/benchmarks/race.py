@@ -129,7 +129,8 @@ def quiet() -> dict[str, str]:
 
 def race(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Iterator[Sample]:
     """Every measurement, as it is made."""
-    workers: dict[str, Worker] = {}
+    names = dict.fromkeys(name for heat in plan.heats() for workload in heat for name in plan.contenders(workload))
+    workers = {name: Worker(name, plan, folder) for name in names}
     try:
         for heat in plan.heats():
             yield from race_heat(plan, heat, workers, folder)
@@ -148,8 +149,7 @@ def race_heat(plan: Plan, heat: list[Workload], workers: dict[str, Worker], fold
     for repetition in range(plan.repetitions):
         for workload in heat:
             for name in plan.contenders(workload):
-                worker = workers.get(name) or workers.setdefault(name, Worker(name, plan, folder))
-                said = worker.ask(workload, plan.seconds)
+                said = workers[name].ask(workload, plan.seconds)
                 steps[workload.key, name] = steps.get((workload.key, name), workload.steps) + said.get("steps", 0)
                 yield {"workload": workload.key, "contender": name, "repetition": repetition, **said}
     for workload in heat:

@@ -97,8 +97,8 @@ GOALS: tuple[Goal, ...] = (
         )
         for contender, what in (("ours", "growth"), ("ours-sqlite", "growth"), ("ours-sqlite", "growth of bytes"))
     ),
-    *(Goal("watched", contender, "us per event and reader", 1, "chain") for contender in ("ours", "ours-sqlite")),
-    *(Goal("stalled", contender, "growth", SLACK, "chain") for contender in ("ours", "ours-sqlite")),
+    *(Goal("watched", contender, "us per event and reader", 1, "chain-1000") for contender in ("ours", "ours-sqlite")),
+    *(Goal("stalled", contender, "growth", SLACK, "chain-1000") for contender in ("ours", "ours-sqlite")),
     *(Goal(COLD.key, contender, "to_memory", 1.6) for contender in ("ours", "ours-sqlite")),
     *(Goal(COLD.key, contender, "rss", 50) for contender in ("ours", "ours-sqlite")),
 )

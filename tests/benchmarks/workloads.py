@@ -66,8 +66,8 @@ HEATS: tuple[tuple[Workload, ...], ...] = (
         Workload("chain-10", "chain of 10", "chain", 10),
         Workload("chain-1000", "chain of 1,000", "chain", 1000),
         Workload("chain-10000", "chain of 10,000", "chain", 10_000),
-        Workload("watched", "chain of 100, 10 readers follow", "chain", 100, viewers=10, contenders=OURS),
-        Workload("stalled", "chain of 100, 10 readers stall", "chain", 100, stalled=10, contenders=OURS),
+        Workload("watched", "chain of 1,000, 10 readers follow", "chain", 1000, viewers=10, contenders=OURS),
+        Workload("stalled", "chain of 1,000, 10 readers stall", "chain", 1000, stalled=10, contenders=OURS),
     ),
     (
         Workload("parallel", "fan-out to 100 and join", "parallel", 100, contenders=FLOORS + OURS + SYNCED),

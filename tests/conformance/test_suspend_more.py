@@ -1,4 +1,7 @@
-"""Questions in a foreach, questions that expire, and what comes back with a resume."""
+"""Questions in a foreach, questions that expire, and what comes back with a resume.
+
+Left out: another request context with the answer (an answer brings none).
+"""
 
 from __future__ import annotations
 
@@ -122,7 +125,7 @@ async def test_the_request_context_and_the_resource_come_back(open_engine: OpenE
 
     async def ask(data: Any, ctx: StepContext) -> Any:
         await ctx.ask("?")
-        return [ctx.request_context, ctx.resource_id, ctx.tags]
+        return [ctx.request_context, ctx.resource_id, list(ctx.tags)]
 
     engine = await open_engine(create_workflow(id="w").then(create_step(id="a", execute=ask)))
     run = await engine.create_run("w", resource_id="r", tags=["t"])

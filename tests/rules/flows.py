@@ -7,6 +7,7 @@ import contextlib
 import operator
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,15 +54,11 @@ class Place:
 
     async def seen(self, *paths: str) -> None:
         """Wait until steps at these paths have begun."""
-        async with asyncio.timeout(10):
-            while not {line.split()[0] for line in self.effects()} >= set(paths):
-                await asyncio.sleep(0.002)
+        await _until(lambda: {line.split()[0] for line in self.effects()} >= set(paths))
 
     async def counts(self, lines: int) -> None:
         """Wait until there are so many effects."""
-        async with asyncio.timeout(10):
-            while len(self.effects()) < lines:
-                await asyncio.sleep(0.002)
+        await _until(lambda: len(self.effects()) >= lines)
 
     def hold(self, path: str) -> None:
         """The step at this path hangs, once it has noted its effect, until it is released."""
@@ -80,7 +77,13 @@ class Place:
         if self.mortal and self._marker("doom", path).exists():
             os.kill(os.getpid(), signal.SIGKILL)
         held = self._marker("hold", path)
-        while held.exists():
+        await _until(lambda: not held.exists())
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    """Wait for what another process does to a file."""
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110 - nothing tells of a file but the file
             await asyncio.sleep(0.002)
 
 

@@ -1,9 +1,9 @@
 """Engines in processes of their own, to be killed, stopped, and raced against each other.
 
-``python -m tests.rules.process`` is a nursery: it imports everything once, then forks a child for each line it reads, so
-that a test gets a real process within milliseconds. A child opens an engine over the store of the test and does what it
-is told over a socket: calls of ``Run`` and ``Engine`` by name. Its workflows come from ``tests.rules.flows`` and leave
-their effects in the :class:`Place` of the test.
+``python -m tests.rules.process`` is a nursery: it imports everything once, then forks a child for each line it reads,
+so that a test gets a real process within milliseconds. A child opens an engine over the store of the test and does
+what it is told over a socket: calls of ``Run`` and ``Engine`` by name. Its workflows come from ``tests.rules.flows``
+and leave their effects in the :class:`Place` of the test.
 """
 
 from __future__ import annotations
@@ -105,7 +105,11 @@ class Child:
 
 def _error(name: str, message: str) -> Exception:
     kind = getattr(errors, name, None)
-    return kind(message) if isinstance(kind, type) and issubclass(kind, EngineError) else RuntimeError(f"{name}: {message}")
+    return (
+        kind(message)
+        if isinstance(kind, type) and issubclass(kind, EngineError)
+        else RuntimeError(f"{name}: {message}")
+    )
 
 
 class Life:

@@ -202,7 +202,7 @@ async def test_cancel_returns_at_once_for_a_sync_step_whose_late_result_is_noted
     assert time.monotonic() - asked < 1
     assert statuses((await run.result()).steps) == {"slow": "canceled"}
     go_on.set()
-    while (await lines(run))[-1] != "step.late slow":
+    while (await lines(run))[-1] != "step.late slow":  # noqa: ASYNC110 - nothing tells of what comes after the end
         await asyncio.sleep(0.005)
     last = [event async for event in run.events(follow=False)][-1]
     assert last.data == {"output": "late, told: True"}
@@ -230,7 +230,7 @@ async def test_an_async_step_that_swallows_its_cancel_is_left_alone_after_2_s(op
     assert 1.9 < time.monotonic() - asked < 4
     assert (await run.result()).status == "canceled"
     go_on.set()
-    while (await lines(run))[-1] != "step.late stubborn":
+    while (await lines(run))[-1] != "step.late stubborn":  # noqa: ASYNC110 - nothing tells of what comes after the end
         await asyncio.sleep(0.005)
     assert (await run.result()).status == "canceled"
 

@@ -10,7 +10,9 @@ import pytest
 from engine import (
     Breakpoint,
     Engine,
+    ExpressionError,
     NotStarted,
+    RetryPolicy,
     Run,
     StepContext,
     UnknownStep,
@@ -139,8 +141,52 @@ async def test_a_breakpoint_is_a_path(open_engine: OpenEngine) -> None:
 async def test_a_breakpoint_without_index_holds_at_every_iteration(open_engine: OpenEngine) -> None:
     engine = await open_engine(looping())
     run = await launch(engine, "loop", {"n": 1}, breakpoints=[Breakpoint("a")])
-    seen = [path for path in await tour(run) if path != "a"]
-    assert seen == ["a[0]", "a[1]", "a[2]"]
+    assert await tour(run) == ["a[0]", "a[1]", "a[2]"]
+    run = await launch(engine, "loop", {"n": 1}, breakpoints=[Breakpoint("a", when="after")])
+    assert await tour(run) == ["a[1]", "a[2]", "z"]
+
+
+async def test_a_breakpoint_at_a_foreach_holds_at_every_item(open_engine: OpenEngine) -> None:
+    engine = await open_engine(create_workflow(id="flow").foreach(add("item"), concurrency=2).map(lambda made: made))
+    given = [{"n": 1}, {"n": 2}, {"n": 3}]
+    run = await launch(engine, "flow", given, breakpoints=["item"])
+    assert await tour(run) == ["item[0]", "item[1]", "item[2]"]
+    run = await launch(engine, "flow", given, breakpoints=[Breakpoint("item", when="after", condition="n == 4")])
+    assert await tour(run) == ["map-1"]
+    assert (await run.result()).result == [{"n": 2}, {"n": 3}, {"n": 4}]
+
+
+async def test_a_breakpoint_at_a_block_holds_before_all_of_it(open_engine: OpenEngine) -> None:
+    child = create_workflow(id="child").then(add("i"))
+    flow = create_workflow(id="flow").then(child).parallel([add("p"), add("q")], id="both")
+    run = await launch(await open_engine(flow), "flow", {"n": 0}, breakpoints=["child", "both"])
+    places = []
+    while (await run.wait()).status == "paused":
+        places.append((await lines(run))[-2:])
+        await run.proceed()
+    assert places == [["step.held child", "run.paused"], ["step.held both", "run.paused"]]
+
+
+async def test_a_retry_and_a_sleep_are_held_too(open_engine: OpenEngine) -> None:
+    policy = RetryPolicy(attempts=2, delay=0.02)
+    engine = await open_engine(
+        create_workflow(id="retry").then(fail("bad", retry=policy)),
+        create_workflow(id="sleep").sleep(0.02).then(add("b")),
+    )
+    run = await engine.create_run("retry")
+    async for event in run.stream():
+        if event.type == "step.retrying":
+            await run.pause()
+            break
+    assert statuses((await run.wait()).steps) == {"bad": "held"}
+    await run.proceed()
+    assert (await run.wait()).status == "failed"
+    run = await engine.create_run("sleep")
+    await run.start_soon({"n": 1})
+    await run.pause()
+    assert statuses((await run.wait()).steps) == {"sleep-1": "success", "b": "held"}
+    await run.step()
+    assert (await run.wait()).status == "success"
 
 
 async def test_a_breakpoint_with_an_iteration_holds_at_that_one(open_engine: OpenEngine) -> None:
@@ -225,8 +271,6 @@ async def test_a_breakpoint_at_no_step_is_refused(open_engine: OpenEngine, path:
 
 
 async def test_a_wrong_breakpoint_is_refused(open_engine: OpenEngine) -> None:
-    from engine import ExpressionError
-
     run = await launch(await open_engine(three()), "flow", {"n": 0}, paused=True)
     with pytest.raises(ValueError, match="before"):
         await run.set_breakpoints([Breakpoint("a", when="during")])

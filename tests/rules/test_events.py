@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine import Event, RetryPolicy, Run, Step, StepContext, Workflow, create_step, create_workflow, from_step
+from engine import Event, RetryPolicy, Run, Step, StepContext, Workflow, create_step, create_workflow, from_step, value
 from engine.events import EVENT_TYPES
 from tests.fixtures import OpenEngine, add, fail, launch, lines
 
@@ -224,7 +224,7 @@ async def test_data_of_start_and_success(open_engine: OpenEngine) -> None:
 
 
 async def test_data_of_a_start_with_nothing_given(open_engine: OpenEngine) -> None:
-    engine = await open_engine(create_workflow(id="w").map(lambda data: 1))
+    engine = await open_engine(create_workflow(id="w").map(value(1)))
     run = await launch(engine, "w")
     assert await _data(run, "run.started") == [{"input": None, "state": {}, "request_context": {}}]
 

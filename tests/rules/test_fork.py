@@ -193,9 +193,8 @@ async def test_later_iterations_of_a_loop_run_again(open_engine: OpenEngine) -> 
 async def test_a_whole_block_can_be_forked_at(open_engine: OpenEngine) -> None:
     count = Counted()
     child = create_workflow(id="child").then(count.add("i")).then(count.add("j"))
-    flow = (
-        create_workflow(id="flow").then(count.add("a")).then(child).do_until(count.add("l"), "n >= 5").then(count.add("z"))
-    )
+    start = create_workflow(id="flow").then(count.add("a")).then(child)
+    flow = start.do_until(count.add("l"), "n >= 5").then(count.add("z"))
     run = await launch(await open_engine(flow), "flow", {"n": 0})
     count.taken()
     assert (await (await run.fork("child", input={"n": 1})).wait()).result == {"n": 6}
@@ -235,8 +234,10 @@ async def test_a_branch_is_not_asked_again_when_an_arm_is_forked(open_engine: Op
         asked.append(data)
         return bool(data["n"] < 5)
 
-    flow = create_workflow(id="flow").branch([(is_low, count.add("low"))], otherwise=count.add("high")).then(
-        create_step(id="z", execute=lambda data: data)
+    flow = (
+        create_workflow(id="flow")
+        .branch([(is_low, count.add("low"))], otherwise=count.add("high"))
+        .then(create_step(id="z", execute=lambda data: data))
     )
     run = await launch(await open_engine(flow), "flow", {"n": 0})
     result = await (await run.fork("low", input={"n": 50})).wait()
@@ -311,10 +312,10 @@ async def test_failures_inside_a_finished_block_are_kept(open_engine: OpenEngine
     flow = (
         create_workflow(id="flow")
         .foreach(odd_step, collect_errors=True)
-        .map(lambda data: {"n": 1})
+        .map(lambda _: {"n": 1})
         .parallel([create_step(id="arm", execute=odd), count.add("fine")], allow_failure=True)
-        .map(lambda data: {"n": 1})
-        .then(caught, catch=create_step(id="fix", execute=lambda data: {"n": 7}))
+        .map(lambda _: {"n": 1})
+        .then(caught, catch=create_step(id="fix", execute=lambda _: {"n": 7}))
         .map({"odd": from_step("odd"), "arm": from_step("arm"), "fine": from_step("fine"), "fix": from_step("fix")})
         .then(create_step(id="z", execute=lambda data: data))
     )

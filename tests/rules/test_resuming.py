@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from engine import (
     AlreadyResumed,
@@ -222,8 +223,6 @@ async def test_resume_soon_returns_none_once_the_answer_is_stored(open_engine: O
 
 
 async def test_the_answers_stored_form_has_the_defaults_of_its_schema(open_engine: OpenEngine) -> None:
-    from pydantic import BaseModel
-
     class Decision(BaseModel):
         approved: bool
         note: str = "-"
@@ -231,9 +230,7 @@ async def test_the_answers_stored_form_has_the_defaults_of_its_schema(open_engin
     async def approve(data: Any, ctx: StepContext) -> Any:
         return await ctx.ask("Sure?", Decision)
 
-    run = await launch(
-        await open_engine(create_workflow(id="flow").then(create_step(id="a", execute=approve))), "flow"
-    )
+    run = await launch(await open_engine(create_workflow(id="flow").then(create_step(id="a", execute=approve))), "flow")
     result = await run.resume({"approved": True})
     assert result.steps["a"].resume_data == {"approved": True, "note": "-"}
 

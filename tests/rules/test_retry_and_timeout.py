@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -25,8 +26,6 @@ def flaky(failures: int, error: type[Exception] = ValueError, **options: Any) ->
 
 async def waits(run: Run) -> list[float]:
     """Seconds between each failed attempt and the next try, as the log says."""
-    from datetime import datetime
-
     events = [event async for event in run.events(follow=False)]
     found = []
     for event in events:
@@ -262,7 +261,7 @@ async def test_a_timeout_returns_at_once_for_a_sync_step_whose_late_result_is_no
     assert (result.status, (result.error or {})["type"]) == ("failed", "StepTimeout")
     assert time.monotonic() - began < 1
     go_on.set()
-    while (await lines(run))[-1] != "step.late slow":
+    while (await lines(run))[-1] != "step.late slow":  # noqa: ASYNC110 - nothing tells of what comes after the end
         await asyncio.sleep(0.005)
     events = [event async for event in run.events(follow=False)]
     assert [(e.type, e.data) for e in events[-2:]][1] == ("step.late", {"output": "too late"})
@@ -289,7 +288,7 @@ async def test_an_async_step_that_swallows_its_timeout_is_left_alone_after_2_s(o
     assert (result.status, (result.error or {})["type"]) == ("failed", "StepTimeout")
     assert 1.9 < time.monotonic() - began < 4
     go_on.set()
-    while (await lines(run))[-1] != "step.late stubborn":
+    while (await lines(run))[-1] != "step.late stubborn":  # noqa: ASYNC110 - nothing tells of what comes after the end
         await asyncio.sleep(0.005)
     assert (await run.result()).status == "failed"
 

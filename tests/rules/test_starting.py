@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from engine import (
     AlreadyStarted,
+    Engine,
     EngineError,
     InvalidInput,
     InvalidState,
@@ -241,8 +242,6 @@ async def test_the_state_given_at_the_start_must_be_a_dict_without_a_schema(open
 
 
 async def test_an_engine_that_is_not_open_says_so(store_url: str) -> None:
-    from engine import Engine
-
     flow = create_workflow(id="flow").then(add("a"))
     engine = Engine([flow], store=store_url)
     with pytest.raises(EngineError, match="not open"):

@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from engine import (
+    Engine,
     InvalidState,
     RetryPolicy,
     Run,
@@ -163,7 +164,7 @@ async def test_changes_are_seen_from_the_suspension_on_and_count_once(open_engin
 
 
 async def test_what_is_taken_back_leaves_the_writes_of_others(open_engine: OpenEngine) -> None:
-    """A suspended step's write is undone when its next pass starts; what another wrote to the same key since then stays."""
+    """A suspended step's write is undone when its next pass starts; what another wrote to that key since then stays."""
 
     async def approve(data: Any, ctx: StepContext) -> Any:
         ctx.set_state(stops=100 if ctx.resume_data is None else 1000)
@@ -225,7 +226,7 @@ async def test_a_reducer_merges_writes_of_arms_items_and_nested_workflows(open_e
     flow = (
         create_workflow(id="flow", state_schema=Trip)
         .parallel([sets("a", stops=1, notes=["a"]), sets("b", stops=10), child])
-        .map(lambda data: [1, 2, 3])
+        .map(lambda _: [1, 2, 3])
         .foreach(sets("item", stops=1000), concurrency=3)
     )
     state = await state_of(await launch(await open_engine(flow), "flow"))
@@ -275,8 +276,6 @@ async def test_a_step_may_have_a_state_schema_of_its_own(open_engine: OpenEngine
 
 
 async def test_state_is_kept_over_reopening(sqlite_url: str) -> None:
-    from engine import Engine
-
     async def approve(data: Any, ctx: StepContext) -> Any:
         ctx.set_state(stops=5)
         await ctx.ask("Sure?")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from engine import InvalidResume, StepContext, create_step, create_workflow
-from tests.fixtures import OpenEngine, add, launch, lines, statuses
+from engine import Engine, InvalidResume, RetryPolicy, StepContext, create_step, create_workflow
+from tests.fixtures import OpenEngine, add, fail, launch, lines, statuses
 
 
 class Decision(BaseModel):
@@ -54,7 +54,7 @@ async def test_suspend_passes_the_steps_own_except_exception(open_engine: OpenEn
     async def approve(data: Any, ctx: StepContext) -> Any:
         try:
             return ctx.resume_data or await ctx.suspend()
-        except Exception:
+        except Exception:  # noqa: BLE001 - what is tested
             return "swallowed"
 
     engine = await open_engine(create_workflow(id="flow").then(create_step(id="approve", execute=approve)))
@@ -68,7 +68,7 @@ async def test_a_suspend_that_was_swallowed_suspends_when_the_step_returns(open_
             return ctx.resume_data
         try:
             await ctx.suspend("stop")
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - what is tested
             return "swallowed"
 
     engine = await open_engine(create_workflow(id="flow").then(create_step(id="approve", execute=approve)))
@@ -180,8 +180,6 @@ async def test_several_asks_are_answered_in_order_each_once(open_engine: OpenEng
 
 
 async def test_answers_of_a_step_hold_when_it_fails_and_is_tried_again(open_engine: OpenEngine) -> None:
-    from engine import RetryPolicy
-
     failures = iter([ValueError("once")])
 
     async def interview(data: Any, ctx: StepContext) -> str:
@@ -306,7 +304,6 @@ async def test_other_arms_go_on_while_one_is_suspended(open_engine: OpenEngine) 
 
 async def test_a_failure_beside_a_suspension_shows_at_the_end(open_engine: OpenEngine) -> None:
     """``allow_failure`` beside a suspension: suspended; the failed one gives its ``None`` at the end."""
-    from tests.fixtures import fail
 
     async def approve(data: Any, ctx: StepContext) -> Any:
         return await ctx.ask("Sure?")
@@ -322,7 +319,6 @@ async def test_a_failure_beside_a_suspension_shows_at_the_end(open_engine: OpenE
 
 async def test_a_question_outlives_the_engine(sqlite_url: str) -> None:
     """Closing and opening again: the run is suspended as before, and its answer is taken by the same schema."""
-    from engine import Engine
 
     async def approve(data: Any, ctx: StepContext) -> list[Any]:
         first = await ctx.ask("Sure?", Decision)

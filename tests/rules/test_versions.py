@@ -26,6 +26,8 @@ from engine import (
 )
 from engine.verify import verify
 from tests.fixtures import add, lines, statuses
+from tests.rules.flows import effect
+from tests.rules.process import Life
 
 Made = Workflow[Any, Any]
 
@@ -52,6 +54,10 @@ class Other(BaseModel):
 async def _ask(data: Any, ctx: StepContext) -> Any:
     n = data["n"] if isinstance(data, dict) else data.n
     return {"n": n + await ctx.ask({"have": n}, int)}
+
+
+async def _rescue(data: Any) -> Any:
+    return {"n": len(data["input"])}
 
 
 def ask(**options: Any) -> Any:
@@ -111,11 +117,11 @@ BLOCKING: dict[str, tuple[Callable[[], Made], str]] = {
         lambda: flow().then(create_workflow(id="a").then(add("inner"))).then(add("b")).then(ask()).then(add("z")),
         "'a' was a step and is a workflow",
     ),
-    "an output schema that does not take what is stored": (
-        lambda: flow().then(add("a", output_schema=Other)).map(value({"n": 0}), id="b").then(ask()).then(add("z")),
+    "a step that became a map": (
+        lambda: flow().then(add("a")).map(value({"n": 0}), id="b").then(ask()).then(add("z")),
         "'b' was a step and is a map",
     ),
-    "an output schema alone": (
+    "an output schema that does not take what is stored": (
         lambda: flow().then(add("a")).then(add("b", output_schema=Other)).then(ask()).then(add("z")),
         "the output schema of 'b' no longer takes the stored output",
     ),
@@ -124,12 +130,12 @@ BLOCKING: dict[str, tuple[Callable[[], Made], str]] = {
         "the input schema of 'ask' no longer takes the stored input",
     ),
     "the workflow's input schema": (
-        lambda: create_workflow(id="w", input_schema=Other)
-        .then(add("a"))
-        .then(add("b"))
-        .then(ask())
-        .then(add("z")),
+        lambda: create_workflow(id="w", input_schema=Other).then(add("a")).then(add("b")).then(ask()).then(add("z")),
         "the workflow's input schema no longer takes the stored input",
+    ),
+    "the workflow's state schema": (
+        lambda: create_workflow(id="w", state_schema=Other).then(add("a")).then(add("b")).then(ask()).then(add("z")),
+        "the workflow's state schema no longer takes the stored state",
     ),
 }
 
@@ -146,7 +152,7 @@ async def _row(engine: Engine) -> RunRow:
     return (await engine.list_runs()).items[0]
 
 
-async def _expect_blocked(engine: Engine, kind: type[Blocked], message: str) -> Run:
+async def _expect_blocked(engine: Engine, kind: type[Blocked], message: str, path: str = "ask") -> Run:
     """The run can't be answered, and stays as it was."""
     run = await engine.get_run("r")
     with pytest.raises(kind) as caught:
@@ -155,7 +161,7 @@ async def _expect_blocked(engine: Engine, kind: type[Blocked], message: str) -> 
     row = await _row(engine)
     assert (row.status, row.blocked) == ("suspended", kind.__name__)
     [question] = (await engine.suspensions("r")).items
-    assert (question.path, question.payload) == ("ask", {"have": 2})
+    assert (question.path, question.payload) == (path, {"have": 2})
     return run
 
 
@@ -275,12 +281,24 @@ async def test_a_place_inside_nested_blocks_counts_too(url: str) -> None:
     async with Engine([nested("second")], store=url) as engine:
         await (await engine.create_run("w", run_id="r")).start([{"n": 0}])
     async with Engine([nested("zweite")], store=url) as engine:
-        await _expect_blocked(
-            engine, DefinitionChanged, "'inner/item[]/second' was removed or renamed (to 'inner/item[]/zweite'?)"
-        )
+        why = "'inner/item[]/second' was removed or renamed (to 'inner/item[]/zweite'?)"
+        await _expect_blocked(engine, DefinitionChanged, why, path="inner/item[0]/ask")
 
 
 # -- a blocked run
+
+
+async def test_a_run_that_a_crash_cut_is_blocked_too_and_nothing_of_it_runs(life: Life) -> None:
+    await life.die_in("b", "sequence", {"n": 0})
+    changed = create_workflow(id="sequence").then(effect(life.place, "new")).then(effect(life.place, "b"))
+    async with Engine([changed], store=life.url) as engine:
+        row = await _row(engine)
+        assert (row.status, row.blocked) == ("running", "DefinitionChanged")
+        run = await engine.get_run("r")
+        with pytest.raises(DefinitionChanged):
+            await run.pause()
+    assert life.place.effects() == ["a 1", "b 1"]
+    assert (await life.finish()).result == {"n": 3}
 
 
 @pytest.mark.parametrize("missing", [True, False], ids=["missing", "changed"])
@@ -318,7 +336,8 @@ async def test_every_kind_of_block_can_be_looked_at_when_its_code_is_gone(url: s
         .do_until(chain("round").then(add("s")).then(add("t")), "n > 5")
         .map(lambda data: [data, data])
         .foreach(add("item"), collect_errors=True)
-        .then(create_step(id="bad", execute=_ask), catch=add("rescue"))
+        .then(create_step(id="bad", execute=_ask), catch=create_step(id="rescue", execute=_rescue))
+        .then(ask())
     )
     async with Engine([made], store=url) as engine:
         run = await engine.create_run("w", run_id="r")

@@ -1,0 +1,124 @@
+"""The live side of a run and of its engine, as seen by the code that acts on them.
+
+The executor and the engine are made of that code, so they can't be named by it: it knows these outlines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from concurrent.futures import Executor as Threads
+from typing import Any, Protocol, TypeVar
+
+from engine.bus import Bus
+from engine.cells import Cell, Site
+from engine.clock import Clock
+from engine.commands import Command, Wake
+from engine.events import Fact
+from engine.plan import Plan
+from engine.result import RunInfo
+from engine.schema import Schema
+from engine.shared import SharedState
+from engine.state import RunState
+from engine.store import Store
+
+T = TypeVar("T")
+
+
+class Attempt(Protocol):
+    """One running attempt of a step. ``closed``: its outcome is written; ``reason``: why it was asked to stop."""
+
+    closed: bool
+    reason: str | None
+    task: asyncio.Task[Any] | None
+    done: asyncio.Future[None] | None
+
+    @property
+    def cell(self) -> Cell: ...
+
+    @property
+    def attempt(self) -> int: ...
+
+    def stop(self, reason: str) -> None: ...
+
+
+class Host(Protocol):
+    """A live run: its state, and the ways to write down what happens and to do what follows."""
+
+    state: RunState
+    clock: Clock
+    shared: SharedState
+    running: dict[str, Attempt]
+    answer_schemas: dict[str, Schema]
+    serial: list[Cell] | None
+    starting: bool
+    queued: bool
+    fenced: bool
+    holds_secrets: bool
+
+    @property
+    def run_id(self) -> str: ...
+
+    @property
+    def engine(self) -> Home: ...
+
+    @property
+    def threads(self) -> Threads: ...
+
+    def record(self, fact: Fact) -> list[Command]: ...
+
+    def record_all(self, facts: Iterable[Fact]) -> list[Command]: ...
+
+    def adopt_fact(self, fact: Fact, *, at: float) -> None: ...
+
+    def begin(self, site: Site) -> list[Command]: ...
+
+    async def go(self, todo: list[Command]) -> None: ...
+
+    async def commit(self) -> None: ...
+
+    async def rest(self) -> str: ...
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None: ...
+
+    def wake(self, command: Wake) -> None: ...
+
+    def flush_soon(self) -> None: ...
+
+    def on_loop(self, work: Callable[[], None]) -> None: ...
+
+    def write(self, attempt: Attempt, chunk: Any) -> None: ...
+
+    def note(self, path: str, level: str, message: str) -> None: ...
+
+    def logger_for(self, cell: Cell) -> logging.LoggerAdapter[logging.Logger]: ...
+
+    def find(self, cell: Cell, id: str) -> Cell | None: ...
+
+    def result_of(self, cell: Cell, id: str) -> Any: ...
+
+    def info(self) -> RunInfo: ...
+
+
+class Home(Protocol):
+    """The engine, as a run's handle and its live side need it."""
+
+    store: Store
+    bus: Bus
+    clock: Clock
+
+    @property
+    def is_closed(self) -> bool: ...
+
+    def admit(self, run: Any) -> bool: ...
+
+    def enqueue(self, run: Any, todo: list[Command]) -> None: ...
+
+    def plan_of(self, workflow_id: str) -> Plan: ...
+
+    async def call(self, run_id: str, verb: str, arguments: Mapping[str, Any]) -> Any: ...
+
+    async def at_home(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T: ...
+
+    async def replay(self, run_id: str) -> RunState: ...
