@@ -10,16 +10,18 @@ from contextlib import contextmanager
 class Listener:
     """One reader that is woken when a run has events after those it knows. Made on the reader's own event loop."""
 
-    __slots__ = ("_event", "_loop", "seq")
+    __slots__ = ("_event", "_loop", "_told")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._event = asyncio.Event()
-        self.seq = 0
+        self._told = False
 
-    def tell(self, seq: int) -> None:
-        """From the engine's loop: there are events up to ``seq``."""
-        self.seq = max(self.seq, seq)
+    def tell(self) -> None:
+        """From the engine's loop: there is something new."""
+        if self._told:  # it has not looked since: one that stalls costs no more than this
+            return
+        self._told = True
         try:
             running = asyncio.get_running_loop()
         except RuntimeError:
@@ -40,6 +42,7 @@ class Listener:
         except TimeoutError:
             return
         self._event.clear()
+        self._told = False  # before it looks, so that nothing is missed
 
 
 class Bus:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import control
 from engine.cells import DONE, Cell, Frame, Site, ancestors
-from engine.commands import Begin, Command, Fail, Finish
+from engine.commands import Again, Begin, CancelRun, Command, Fail, Finish, Invoke, Wake
 from engine.errors import DefinitionChanged, InvalidOutput, NotStarted, UnknownStep
 from engine.events import Fact
 from engine.ids import new_run_id, new_token
@@ -65,6 +65,9 @@ async def fork(engine: Engine, run_id: str, at: str, *, input: Any, outputs: Map
     if cell is None or cell.parent is None:
         known = ", ".join(list(old.cells)[:20]) or "none"
         raise UnknownStep(f"fork: {at!r} has not begun in run {run_id!r}; these have: {known}")
+    if cell.status == "skipped":
+        branch = cell.parent.path
+        raise UnknownStep(f"fork: {at!r} was skipped in run {run_id!r}; fork at its branch, {branch!r}, with another input")
     new = await _new(engine, plan, old)
     log = await engine.store.read(run_id)
     kept = _Kept(old, cell, resolved={path: _output(old, path, given) for path, given in outputs.items()})
@@ -246,7 +249,24 @@ def _todo(replay: Replay) -> list[Command]:
             todo += _missing(replay.state, frame, beginning)
     # A container that was full of kept children thinks that it is done; it is not, as long as one of them begins again.
     unfinished = {command.site.parent for command in todo if isinstance(command, Begin)}
-    return [command for command in todo if not (isinstance(command, (Fail, Finish)) and command.frame in unfinished)]
+    return [
+        command
+        for command in todo
+        if not (isinstance(command, (Fail, Finish)) and command.frame in unfinished) and not _is_answered(command)
+    ]
+
+
+def _is_answered(command: Command) -> bool:
+    """Whether a container that it is about was given its output, so that nothing is to be done in it."""
+    match command:
+        case Begin(site=site):
+            return any(frame.status in DONE for frame in (site.parent, *ancestors(site.parent)))
+        case Again(cell=cell) | Invoke(cell=cell) | Wake(cell=cell):
+            return any(frame.status in DONE for frame in ancestors(cell))
+        case CancelRun():
+            return False
+        case _:
+            return any(frame.status in DONE for frame in (command.frame, *ancestors(command.frame)))
 
 
 def _missing(state: RunState, frame: Frame, beginning: set[str]) -> list[Command]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Callable
@@ -23,6 +24,8 @@ async def call_quietly(hook: Callable[[RunInfo], Any], info: RunInfo) -> None:
     """Call a hook; what it raises is logged."""
     try:
         await call_hook(hook, info)
-    except Exception:
+    except (asyncio.CancelledError, GeneratorExit):
+        raise
+    except BaseException:  # a hook must not end the program, not even by SystemExit
         name = getattr(hook, "__name__", "hook")
         log.exception("%s of workflow %s failed for run %s", name, info.workflow_id, info.run_id)

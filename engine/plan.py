@@ -235,6 +235,7 @@ class Plan:
 
 
 _REFERENCES = frozenset({"input", "output", "resume", "suspend", "state", "context"})
+_UNVERSIONED = frozenset({"description", "attempts", "timeout"})
 _NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 _VERBATIM = frozenset({"default", "const", "enum", "required"})
 
@@ -244,7 +245,7 @@ def _digest(part: Any) -> str:
 
 
 def _without_prose(part: Any, schemas: Mapping[str, Any]) -> Any:
-    """A definition without its descriptions, schemas in their places: a corrected comment makes no new version."""
+    """A definition without what makes no new version (descriptions, limits of an attempt), schemas in their places."""
     if isinstance(part, list):
         return [_without_prose(value, schemas) for value in part]
     if not isinstance(part, dict):
@@ -252,7 +253,7 @@ def _without_prose(part: Any, schemas: Mapping[str, Any]) -> Any:
     return {
         key: _bare_schema(schemas.get(value)) if key in _REFERENCES else _without_prose(value, schemas)
         for key, value in part.items()
-        if key != "description"
+        if key not in _UNVERSIONED
     }
 
 
@@ -290,7 +291,9 @@ def _details(node: PlanNode, refer: Any) -> dict[str, Any]:
     match node:
         case Call():
             named = {"resume": node.resume, "suspend": node.suspend, "state": node.state}
-            return {"input": refer(node.input), "output": refer(node.output)} | {k: refer(s) for k, s in named.items()}
+            limits = {"attempts": node.retry.attempts if node.retry.attempts > 1 else None, "timeout": node.timeout}
+            schemas = {"input": node.input, "output": node.output, **named}
+            return limits | {key: refer(schema) for key, schema in schemas.items()}
         case Sequence():
             return {"input": refer(node.input), "output": refer(node.output)}
         case Wait():

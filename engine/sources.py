@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, assert_never, cast
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, assert_never, cast
 from pydantic import BaseModel
 
 from engine.cells import Cell, Frame
-from engine.context import StepContext
+from engine.context import Signal, StepContext
 from engine.errors import ConditionFailed, EngineError, NotSerializable
 from engine.expressions import Expression, Template, read_path
 from engine.failures import message_of
@@ -119,15 +120,30 @@ async def call(executor: Executor, cell: Cell, callback: Callback, value: Value,
     ``looks``: it only looks at the value, so it need not be a copy.
     """
     typed = value.typed() if looks else value.copy()
-    if callback.arity == 2:
-        made = callback.fn(typed, StepContext(executor, cell))
-    elif callback.arity == 1:
-        made = callback.fn(typed)
-    else:
-        made = callback.fn()
-    if callback.is_async or isinstance(made, Awaitable):
-        return await cast("Awaitable[Any]", made)
+    try:
+        if callback.arity == 2:
+            made = callback.fn(typed, StepContext(executor, cell))
+        elif callback.arity == 1:
+            made = callback.fn(typed)
+        else:
+            made = callback.fn()
+        if callback.is_async or isinstance(made, Awaitable):
+            return await cast("Awaitable[Any]", made)
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise _tamed(error) from error
     return made
+
+
+def _tamed(error: BaseException) -> BaseException:
+    """What a small function raised that would end more than itself: the program, or the task that calls it."""
+    if isinstance(error, Signal):
+        return ConditionFailed(f"{message_of(error)}, which only a step can do; move it into one")
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        return error
+    return ConditionFailed(f"it raised {type(error).__name__}: {message_of(error)}")
 
 
 async def evaluate(executor: Executor, cell: Cell, source: Source | Mapping[str, Source], value: Value) -> Any:

@@ -30,7 +30,7 @@ def after(frame: Frame, cell: Cell) -> list[Command]:
     """When all have settled, the block is done, or has failed with the first failed arm in the order given."""
     if cell.status == "skipped":
         return []
-    if frame.failed is None and frame.at_once is not None and frame.begun < frame.total:
+    if frame.failed is None and frame.at_once is not None and frame.open < frame.at_once and frame.begun < frame.total:
         return [_begin(frame, _arms(frame)[frame.begun])]
     if frame.open:
         return []

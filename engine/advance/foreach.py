@@ -25,7 +25,8 @@ def _begin(state: RunState, frame: Frame, item: int) -> Command:
 
 def after(state: RunState, frame: Frame, cell: Cell) -> list[Command]:
     """The next item takes the free slot; after a failure nothing new begins, and what runs is waited for."""
-    if frame.failed is None and frame.begun < frame.total:
+    # A fork may have more open than there are slots: the items that it kept, and the one it runs again.
+    if frame.failed is None and frame.begun < frame.total and frame.open < (frame.at_once or 1):
         return [_begin(state, frame, frame.begun)]
     if frame.open:
         return []

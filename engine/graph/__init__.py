@@ -35,18 +35,8 @@ def build_graph(source: Source, *, fold: Collection[str] = (), unfold: Collectio
     """
     if isinstance(source, Graph):
         return source
-    definition, more = (source, {}) if isinstance(source, Mapping) else _from_plan(getattr(source, "plan", source))
-    return build(definition, fold=frozenset(fold), unfold=frozenset(unfold), more=more)
-
-
-def _from_plan(plan: Any) -> tuple[Mapping[str, Any], dict[str, Mapping[str, Any]]]:
-    """A plan's definition, and what it knows of its steps beyond that."""
-    more: dict[str, Mapping[str, Any]] = {
-        place: {"attempts": node.retry.attempts, "timeout": node.timeout}
-        for place, node in plan.places.items()
-        if hasattr(node, "retry")
-    }
-    return plan.definition, more
+    definition = source if isinstance(source, Mapping) else getattr(source, "plan", source).definition
+    return build(definition, fold=frozenset(fold), unfold=frozenset(unfold))
 
 
 def to_svg(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,16 +57,14 @@ class Drawn:
     frame: str | None = None
 
 
-def build(definition: Part, *, fold: frozenset[str], unfold: frozenset[str], more: Mapping[str, Part]) -> Graph:
-    """The graph of a definition. ``more`` has what a definition does not say of a place (attempts, timeout)."""
-    return _Builder(definition, fold, unfold, more).graph()
+def build(definition: Part, *, fold: frozenset[str], unfold: frozenset[str]) -> Graph:
+    """The graph of a definition."""
+    return _Builder(definition, fold, unfold).graph()
 
 
 class _Builder:
-    def __init__(
-        self, definition: Part, fold: frozenset[str], unfold: frozenset[str], more: Mapping[str, Part]
-    ) -> None:
-        self.definition, self.fold, self.unfold, self.more = definition, fold, unfold, more
+    def __init__(self, definition: Part, fold: frozenset[str], unfold: frozenset[str]) -> None:
+        self.definition, self.fold, self.unfold = definition, fold, unfold
         self.nodes: list[Node] = []
         self.edges: list[Edge] = []
         self.clusters: list[Cluster] = []
@@ -179,7 +177,7 @@ class _Builder:
         return self._plain(part, place, tail, spot, title=title, shape=shape)
 
     def _plain(self, part: Part, place: str, tail: Tail, spot: Spot, **look: Any) -> Drawn:
-        sub = clean(words.facts({**part, **self.more.get(place, {})}), 60)
+        sub = clean(words.facts(part), 60)
         detail = words.joined(clean(look["title"]), sub, clean(part.get("description") or ""))
         look["title"] = clean(look["title"], LONGEST_ID)
         folded = bool(part.get("children"))

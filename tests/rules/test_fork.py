@@ -203,6 +203,18 @@ async def test_a_whole_block_can_be_forked_at(open_engine: OpenEngine) -> None:
     assert count.taken() == {"l[0]": 1, "l[1]": 1, "z": 1}
 
 
+async def test_a_block_that_is_given_its_output_runs_nothing_inside(open_engine: OpenEngine) -> None:
+    count = Counted()
+    body = create_workflow(id="body").then(count.add("x"))
+    flow = create_workflow(id="flow").do_while(body, "n < 3").map(lambda made: [made, made]).foreach(count.add("item"))
+    run = await launch(await open_engine(flow), "flow", {"n": 0})
+    count.taken()
+    assert (await (await run.fork("item", outputs={"item": [1]})).wait()).result == [1]
+    assert count.taken() == {}
+    assert (await (await run.fork("body[0]", outputs={"body[0]": {"n": 2}})).wait()).result == [{"n": 4}] * 2
+    assert count.taken() == {"body[1]/x": 1, "item[0]": 1, "item[1]": 1}
+
+
 async def test_inside_nested_workflows_and_chains_only_what_follows_runs(open_engine: OpenEngine) -> None:
     count = Counted()
     inner = chain("pair").then(count.add("x")).then(count.add("y"))
@@ -286,6 +298,25 @@ async def test_open_questions_get_new_tokens(open_engine: OpenEngine) -> None:
     assert (await run.resume(2)).result == {"a": {"n": 1}, "ask": {"n": 2}}
 
 
+async def test_suspended_items_are_kept_with_new_tokens_and_the_concurrency_holds(open_engine: OpenEngine) -> None:
+    count = Counted()
+    body = create_workflow(id="body").then(count.add("a")).then(count.ask("ask"))
+    flow = create_workflow(id="flow").foreach(body, concurrency=2)
+    run = await launch(await open_engine(flow), "flow", [{"n": n} for n in range(4)])
+    await run.resume(10, index=0)
+    assert (await run.result()).suspended == [["body[1]", "ask"], ["body[2]", "ask"]]
+    count.taken()
+    new = await run.fork("body[0]/a", input={"n": 50})
+    assert sorted((await new.wait()).suspended) == [[f"body[{n}]", "ask"] for n in range(3)]
+    assert count.taken() == {"body[0]/a": 1, "body[0]/ask": 1}
+    await new.resume(1, index=0)
+    assert sorted((await new.result()).suspended) == [["body[1]", "ask"], ["body[2]", "ask"]]
+    await new.resume(1, index=1)
+    await new.resume(1, index=2)
+    assert (await new.resume(1, index=3)).result == [{"n": 52}, {"n": 3}, {"n": 4}, {"n": 5}]
+    assert (await run.result()).suspended == [["body[1]", "ask"], ["body[2]", "ask"]]
+
+
 async def test_answers_of_kept_steps_are_kept_and_forking_at_a_question_asks_again(open_engine: OpenEngine) -> None:
     count = Counted()
     flow = create_workflow(id="flow").then(count.ask("ask")).then(count.add("b"))
@@ -343,12 +374,16 @@ async def test_a_fork_runs_with_todays_code(sqlite_url: str) -> None:
 
 async def test_unknown_paths_are_refused(open_engine: OpenEngine) -> None:
     count = Counted()
-    engine = await open_engine(create_workflow(id="flow").then(count.add("a")))
+    branch = create_workflow(id="branch").branch([("n > 5", count.add("high"))], id="choice")
+    engine = await open_engine(create_workflow(id="flow").then(count.add("a")), branch)
     run = await launch(engine, "flow", {"n": 0})
+    branched = await launch(engine, "branch", {"n": 0})
+    with pytest.raises(UnknownStep, match=r"skipped.*'choice'"):
+        await branched.fork("high")
     for call in (run.fork("b"), run.fork("a[0]"), run.fork("a", outputs={"b": 1})):
         with pytest.raises(UnknownStep):
             await call
-    assert len((await engine.list_runs()).items) == 1
+    assert len((await engine.list_runs()).items) == 2
 
 
 async def test_a_fork_of_a_fork(open_engine: OpenEngine) -> None:
