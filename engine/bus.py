@@ -10,15 +10,17 @@ from contextlib import contextmanager
 class Listener:
     """One reader that is woken when a run has events after those it knows. Made on the reader's own event loop."""
 
-    __slots__ = ("_event", "_loop", "_told")
+    __slots__ = ("_event", "_loop", "_told", "seq")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._event = asyncio.Event()
         self._told = False
+        self.seq = 0
 
-    def tell(self) -> None:
-        """From the engine's loop: there is something new."""
+    def tell(self, seq: int) -> None:
+        """From the engine's loop: there are events up to ``seq``."""
+        self.seq = max(self.seq, seq)
         if self._told:  # it has not looked since: one that stalls costs no more than this
             return
         self._told = True

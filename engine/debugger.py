@@ -26,9 +26,9 @@ def stop_before(run: Executor, site: Site) -> dict[str, Any] | None:
     if state.credits and is_leaf:
         return None
     for breakpoint in state.breakpoints:
-        if breakpoint.when == "before" and _stands(breakpoint, site):
-            if _holds(run, site.parent, breakpoint, site.input):
-                return {"breakpoint": breakpoint.path}
+        is_meant = breakpoint.when == "before" and _stands(breakpoint, site)
+        if is_meant and _holds(run, site.parent, breakpoint, site.input):
+            return {"breakpoint": breakpoint.path}
     return {} if state.hold and is_leaf else None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
+from engine.codec import plain
 from engine.errors import NotSerializable
 from engine.schema import ANY
 
@@ -20,7 +21,7 @@ _OWN = frozenset({"args", "add_note", "with_traceback"})
 
 
 def describe(error: BaseException, *, step: str | None = None) -> dict[str, Any]:
-    """A failure as plain JSON. Never raises, whatever the exception does in its own ``__str__``."""
+    """A failure as plain JSON. Never raises, whatever the exception does in its own ``__str__`` or attributes."""
     made = _describe(error, _DEPTH)
     if step is not None:
         made["step"] = step
@@ -29,6 +30,14 @@ def describe(error: BaseException, *, step: str | None = None) -> dict[str, Any]
 
 def _describe(error: BaseException, depth: int) -> dict[str, Any]:
     made: dict[str, Any] = {"type": type(error).__name__, "message": message_of(error)}
+    try:
+        _add_what_it_carries(made, error, depth)
+    except BaseException:  # noqa: BLE001 - an attribute of the exception that raises, also by SystemExit
+        made.setdefault("traceback", "(what the exception carries can't be read)")
+    return made
+
+
+def _add_what_it_carries(made: dict[str, Any], error: BaseException, depth: int) -> None:
     attributes = _attributes(error)
     if attributes:
         made["attributes"] = attributes
@@ -38,14 +47,13 @@ def _describe(error: BaseException, depth: int) -> dict[str, Any]:
     if isinstance(error, BaseExceptionGroup) and depth:
         made["exceptions"] = [_describe(one, depth - 1) for one in error.exceptions]
     made["traceback"] = _traceback(error)
-    return made
 
 
 def message_of(error: BaseException) -> str:
     """``str(error)``, or the type's name if that raises."""
     try:
         return _cut(str(error))
-    except Exception:
+    except BaseException:  # noqa: BLE001 - a user's __str__ may do anything
         return f"<{type(error).__name__}, whose message can't be shown>"
 
 
@@ -64,10 +72,9 @@ def _attributes(error: BaseException) -> dict[str, Any]:
         if name.startswith("_") or name in _OWN:
             continue
         try:
-            ANY.encode(value)
+            found[name] = plain(ANY.encode(value))
         except NotSerializable:
             continue
-        found[name] = value
     return found
 
 
@@ -77,7 +84,7 @@ def _traceback(error: BaseException) -> str:
             type(error), error, _without_engine(error.__traceback__), compact=True
         ).format(chain=False)
         return _cut("".join(lines))
-    except Exception:
+    except BaseException:  # noqa: BLE001 - it asks the exception for its text
         return "(the traceback can't be shown)"
 
 

@@ -13,13 +13,14 @@ from engine.events import Fact
 from engine.ids import new_run_id, new_token
 from engine.outputs import derived_output
 from engine.plan import Call, Foreach, Loop, Parallel, Plan, Sequence
-from engine.recovery import Replay, load
+from engine.recovery import Replay, as_recorded, load
 from engine.run import Run
 from engine.schema import ANY, Schema
 from engine.shared import initial
 from engine.sources import encode_free
 from engine.state import RunState
 from engine.values import Value
+from engine.versions import data_misfits, misfits
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -65,13 +66,20 @@ async def fork(engine: Engine, run_id: str, at: str, *, input: Any, outputs: Map
     if cell is None or cell.parent is None:
         known = ", ".join(list(old.cells)[:20]) or "none"
         raise UnknownStep(f"fork: {at!r} has not begun in run {run_id!r}; these have: {known}")
+    if plan.at(at) is None:
+        raise UnknownStep(f"fork: {at!r} is not in workflow {plan.id!r} as it is loaded; fork at an earlier step")
     if cell.status == "skipped":
         branch = cell.parent.path
-        raise UnknownStep(f"fork: {at!r} was skipped in run {run_id!r}; fork at its branch, {branch!r}, with another input")
+        raise UnknownStep(f"fork: {at!r} was skipped in run {run_id!r}; fork at its branch {branch!r} with another input")
     new = await _new(engine, plan, old)
     log = await engine.store.read(run_id)
     kept = _Kept(old, cell, resolved={path: _output(old, path, given) for path, given in outputs.items()})
+    if old.plan is not plan:
+        paths = [fact.path for fact in log if fact.path is not None and kept.keeps(fact)]
+        _must_fit(misfits(old.plan.definition, plan.definition, paths), cell)
     replay = _rebuild(new, log, kept)
+    if old.plan is not plan:
+        _must_fit(data_misfits(new.state, plan), cell)
     new.record(Fact("run.forked", data={"run_id": run_id, "at": at, "status": "running"}))
     if state is not None:
         shared = initial(plan, state)
@@ -88,12 +96,23 @@ async def fork(engine: Engine, run_id: str, at: str, *, input: Any, outputs: Map
 
 
 async def _fold(engine: Engine, run_id: str, plan: Plan) -> RunState:
-    """The old run by today's code, which has to know what it recorded."""
+    """The old run by today's code; by the definition that it recorded, if that code does not fit all of it."""
     try:
         replay, _ = await load(engine.store, run_id, plan)
-    except DefinitionChanged as error:
-        raise DefinitionChanged(f"{error}; a fork needs the places that it keeps") from error
+    except DefinitionChanged:
+        recorded = await as_recorded(engine.store, run_id)
+        if recorded is None:
+            raise
+        return recorded
     return replay.state
+
+
+def _must_fit(problems: list[str], at: Cell) -> None:
+    if problems:
+        listed = "; ".join(problems)
+        raise DefinitionChanged(
+            f"a fork at {at.path!r} keeps what the code that is loaded does not fit: {listed}; fork at an earlier step"
+        )
 
 
 def _output(old: RunState, path: str, given: Any) -> Value:
@@ -210,8 +229,9 @@ def _rebuild(new: Executor, log: list[Fact], kept: _Kept) -> Replay:
 def _copy_fact(new: Executor, replay: Replay, fact: Fact, kept: _Kept) -> None:
     value = None if fact.value is None else _copy(fact.value)
     data = kept.data(fact)
-    if fact.type == "step.succeeded" and fact.path in kept.outputs:
-        value = kept.outputs[fact.path]
+    given = kept.outputs.get(fact.path or "") if fact.type == "step.succeeded" else None
+    if given is not None:
+        value = given
         data = {**(data or {}), "given": True}
     elif fact.ref is not None:
         value = _flowing(new.state, fact)
@@ -241,7 +261,7 @@ def _flowing(state: RunState, fact: Fact) -> Value | None:
 
 
 def _todo(replay: Replay) -> list[Command]:
-    """What the new run has to do first: commands without an answer, and items that were skipped over by keeping later ones."""
+    """What the new run has to do first: commands without an answer, and items that later, kept ones have left out."""
     todo = [*replay.pending(), *replay.cut()]
     beginning = {command.site.path for command in todo if isinstance(command, Begin)}
     for frame in list(replay.state.cells.values()):

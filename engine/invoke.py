@@ -6,7 +6,7 @@ What comes back is facts; an exception never leaves here, whatever its type.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
@@ -108,11 +108,18 @@ def _input(cell: Cell, node: Call) -> Any:
         raise InvalidInput(f"input of step {cell.path!r}: {error}", path=error.path) from error
 
 
+def _call(fn: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    try:
+        return fn(*arguments)
+    except StopIteration as error:  # no future takes it, so whoever waits would wait for ever
+        raise RuntimeError("the step raised StopIteration") from error
+
+
 async def _in_thread(executor: Executor, cell: Cell, node: Call, ctx: StepContext) -> Any:
     """A plain function runs in a worker thread, so that it never blocks the loop. Cancelling leaves it behind at once."""
     arguments = (_input(cell, node), ctx)[: node.arity] if node.arity else ()
     context = copy_context()
-    future: Future[Any] = executor.threads.submit(context.run, node.fn, *arguments)
+    future: Future[Any] = executor.threads.submit(context.run, _call, node.fn, arguments)
     try:
         result = await asyncio.wrap_future(future)
     except asyncio.CancelledError:

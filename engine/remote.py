@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from engine import errors
-from engine.errors import EngineError, Fenced, NotOwner
+from engine.errors import Blocked, EngineError, Fenced, NotOwner
 from engine.failures import message_of
 from engine.schema import ANY
 from engine.sources import encode_free
@@ -80,19 +80,35 @@ class Remote:
         store = self._engine.store
         request = await store.post(run_id, verb, _plain(arguments))
         end = time.monotonic() + PATIENCE
+        looked = time.monotonic()
         while time.monotonic() < end:
             reply = await store.reply_to(request)
             if reply is not None:
                 return _result(reply)
             await asyncio.sleep(0.01)
-            run = await self._engine.drive(run_id, verb=verb)
-            if run is not None:  # its owner has died; the call is ours to answer now
-                for left in await store.requests():
-                    await self._answer(left)
+            if time.monotonic() - looked > POLL:
+                looked = time.monotonic()
+                try:
+                    await self._inherit(run_id, verb)
+                except Blocked:
+                    await self._withdraw(request)
+                    return await self._engine.act(run_id, verb, arguments)
+        await self._withdraw(request)
         raise NotOwner(
             f"the process that owns run {run_id!r} is alive but does not answer; if it is stuck, take the run over "
             f"(engine.take_over)"
         )
+
+    async def _inherit(self, run_id: str, verb: str) -> None:
+        """If the run's owner has died, its calls are ours to answer."""
+        if await self._engine.drive(run_id, verb=verb) is not None:
+            for left in await self._engine.store.requests():
+                await self._answer(left)
+
+    async def _withdraw(self, request: int) -> None:
+        """Nobody is to act any more on a call whose sender has been told that it failed."""
+        await self._engine.store.reply(request, {})
+        await self._engine.store.reply_to(request)
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -132,17 +132,20 @@ async def call(executor: Executor, cell: Cell, callback: Callback, value: Value,
     except (Exception, GeneratorExit):
         raise
     except BaseException as error:
-        raise _tamed(error) from error
+        tamed = _tamed(error)
+        if tamed is None:
+            raise
+        raise tamed from error
     return made
 
 
-def _tamed(error: BaseException) -> BaseException:
+def _tamed(error: BaseException) -> ConditionFailed | None:
     """What a small function raised that would end more than itself: the program, or the task that calls it."""
     if isinstance(error, Signal):
         return ConditionFailed(f"{message_of(error)}, which only a step can do; move it into one")
     task = asyncio.current_task()
     if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-        return error
+        return None  # it is the caller who is cancelled
     return ConditionFailed(f"it raised {type(error).__name__}: {message_of(error)}")
 
 

@@ -83,10 +83,10 @@ GOALS: tuple[Goal, ...] = (
     Goal("approval", "ours-sqlite", "wall", 800),
     Goal("payload", "ours", "wall", 2_000),
     Goal("payload", "ours-sqlite", "wall", 5_000),
-    Goal("payload", "ours-sqlite", "written", 1.1e6),
+    Goal("payload", "ours-sqlite", "stored", 1.1e6),  # written twice: to the write-ahead log, and from there
     Goal("payload", "ours-sqlite", "rss", 80),
     Goal("payload-same", "ours-sqlite", "wall", 2_500),
-    Goal("payload-same", "ours-sqlite", "written", 10_000),
+    Goal("payload-same", "ours-sqlite", "stored", 60_000),  # the input once, 48 KB a step, and little else
     *(
         Goal(workload, contender, what, limit, against)
         for workload, against, limit in (
@@ -192,7 +192,7 @@ def _per_event(watched: Sample, alone: Sample, readers: int) -> float | None:
 
 COLUMNS = ("contender", "us/step", "min", "CPU", "min CPU", "x memory", "x sqlite", "B written", "B stored", "RSS MB")
 MARKS = {True: "✓", False: "✗"}
-UNITS = {"wall": "us/step", "to_memory": "x memory", "to_sqlite": "x sqlite", "written": "B/step", "rss": "MB"}
+UNITS = {"wall": "us/step", "to_memory": "x memory", "to_sqlite": "x sqlite", "stored": "B stored", "rss": "MB"}
 
 
 def table(results: Results) -> str:

@@ -1,7 +1,7 @@
 """A program that is killed in the middle of a run, and the workflows that it and its successor share.
 
-``python -m tests.conformance.killed STORE WORKFLOW NOTES`` starts a run of the workflow and dies in it by SIGKILL. Steps
-write a line to NOTES for each call, so that both processes' calls can be counted; what kills does so once.
+``python -m tests.conformance.killed STORE WORKFLOW NOTES`` starts a run of the workflow and dies in it by SIGKILL.
+Steps write a line to NOTES for each call, so that both processes' calls can be counted; what kills does so once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,15 @@ from typing import Any
 
 from engine import Engine, RunInfo, StepContext, Workflow, create_step, create_workflow
 
-INPUT: dict[str, Any] = {"arms": {"n": 1}, "items": [1, 2, 3], "rounds": 0, "asleep": {}, "state": {}, "end": {}, "ask": {}}
+INPUT: dict[str, Any] = {
+    "arms": {"n": 1},
+    "items": [1, 2, 3],
+    "rounds": 0,
+    "asleep": {},
+    "state": {},
+    "end": {},
+    "ask": {},
+}
 
 
 class Notes:

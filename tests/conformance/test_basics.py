@@ -75,7 +75,9 @@ async def test_a_step_that_returns_nothing_gives_none(open_engine: OpenEngine) -
         seen.append(data)
         return "done"
 
-    workflow = create_workflow(id="w").then(create_step(id="a", execute=nothing)).then(create_step(id="b", execute=look))
+    workflow = (
+        create_workflow(id="w").then(create_step(id="a", execute=nothing)).then(create_step(id="b", execute=look))
+    )
     engine = await open_engine(workflow)
     result = await (await launch(engine, "w", {"n": 1})).result()
     assert (result.status, result.result, seen) == ("success", "done", [None])
@@ -153,3 +155,29 @@ async def test_of_two_starts_at_once_one_wins(open_engine: OpenEngine) -> None:
     ends = await asyncio.gather(run.start(), run.start(), run.start(), return_exceptions=True)
     assert sorted(type(end).__name__ for end in ends) == ["AlreadyStarted", "AlreadyStarted", "RunResult"]
     assert len(calls) == 1
+
+
+async def test_runs_over_the_limit_wait_their_turn(open_engine: OpenEngine) -> None:
+    """As pending, in the order of their starts; the end of one lets the next one in."""
+    order: list[str] = []
+    gates = {id: asyncio.Event() for id in "abc"}
+    here = {id: asyncio.Event() for id in "abc"}
+
+    async def work(data: Any, ctx: StepContext) -> None:
+        order.append(ctx.run_id)
+        here[ctx.run_id].set()
+        await gates[ctx.run_id].wait()
+
+    engine = await open_engine(create_workflow(id="w").then(create_step(id="a", execute=work)), max_running=1)
+    runs = [await engine.create_run("w", run_id=id) for id in "abc"]
+    for run in runs:
+        await run.start_soon()
+    await here["a"].wait()
+    assert [await run.status() for run in runs] == ["running", "pending", "pending"]
+    gates["a"].set()
+    await here["b"].wait()
+    assert [await run.status() for run in runs] == ["success", "running", "pending"]
+    gates["b"].set()
+    gates["c"].set()
+    assert [(await run.wait()).status for run in runs] == ["success"] * 3
+    assert order == ["a", "b", "c"]

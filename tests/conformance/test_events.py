@@ -144,7 +144,9 @@ async def test_the_numbers_of_one_call_match(open_engine: OpenEngine) -> None:
     engine = await open_engine(create_workflow(id="w").foreach(create_step(id="a", execute=ask)))
     run = await launch(engine, "w", [1])
     await run.resume(1)
-    calls = [(e.type, e.attempt) async for e in run.events(follow=False) if e.path == "a[0]" and e.type != "step.resumed"]
+    calls = [
+        (e.type, e.attempt) async for e in run.events(follow=False) if e.path == "a[0]" and e.type != "step.resumed"
+    ]
     assert calls == [("step.started", 1), ("step.suspended", 1), ("step.started", 2), ("step.succeeded", 2)]
 
 
@@ -158,7 +160,9 @@ async def test_what_a_step_writes_is_streamed(open_engine: OpenEngine) -> None:
     def write_too(data: Any, ctx: StepContext) -> None:
         ctx.sync.write("from a thread")
 
-    workflow = create_workflow(id="w").then(create_step(id="a", execute=write)).then(create_step(id="b", execute=write_too))
+    workflow = (
+        create_workflow(id="w").then(create_step(id="a", execute=write)).then(create_step(id="b", execute=write_too))
+    )
     engine = await open_engine(workflow)
     run = await launch(engine, "w")
     assert [(event.path, event.data) async for event in run.events(follow=False) if event.type == "step.output"] == [

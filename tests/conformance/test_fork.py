@@ -106,7 +106,9 @@ async def test_a_fork_in_an_arm_keeps_its_siblings(open_engine: OpenEngine) -> N
     """N9: only the arm and what follows the block run again."""
     counted = Counted()
     workflow = create_workflow(id="w").parallel([counted.step("p"), counted.step("q", 5)])
-    engine = await open_engine(workflow.map(lambda made: {"n": made["p"]["n"] + made["q"]["n"]}).then(counted.step("z")))
+    engine = await open_engine(
+        workflow.map(lambda made: {"n": made["p"]["n"] + made["q"]["n"]}).then(counted.step("z"))
+    )
     run = await launch(engine, "w", {"n": 1})
     counted.taken()
     result = await (await run.fork("p", input={"n": 10})).wait()
@@ -215,7 +217,10 @@ async def test_a_branch_that_is_forked_chooses_again(open_engine: OpenEngine) ->
     engine = await open_engine(workflow)
     run = await launch(engine, "w", {"n": 1})
     result = await (await run.fork("a", input={"n": 9})).wait()
-    assert (result.result, statuses(result.steps)) == ({"hi": {"n": 11}}, {"a": "success", "lo": "skipped", "hi": "success"})
+    assert (result.result, statuses(result.steps)) == (
+        {"hi": {"n": 11}},
+        {"a": "success", "lo": "skipped", "hi": "success"},
+    )
 
 
 async def test_a_step_that_was_renamed_is_refused(sqlite_url: str) -> None:

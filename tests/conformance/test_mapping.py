@@ -150,7 +150,9 @@ async def test_a_map_after_a_foreach_gets_the_list(open_engine: OpenEngine) -> N
 async def test_a_map_takes_the_output_of_the_arm_that_ran(open_engine: OpenEngine) -> None:
     """The first of several steps that has one; a false output counts."""
     workflow = (
-        create_workflow(id="w").branch([("n > 5", giving("hi", 0)), ("n <= 5", giving("lo", False))]).map(from_step(["hi", "lo"]))
+        create_workflow(id="w")
+        .branch([("n > 5", giving("hi", 0)), ("n <= 5", giving("lo", False))])
+        .map(from_step(["hi", "lo"]))
     )
     engine = await open_engine(workflow)
     assert (await (await launch(engine, "w", {"n": 9})).result()).result == 0

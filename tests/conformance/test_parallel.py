@@ -115,9 +115,7 @@ async def test_concurrency_limits_how_many_arms_run_at_once(open_engine: OpenEng
 
         return create_step(id=id, execute=run)
 
-    engine = await open_engine(
-        create_workflow(id="w").parallel([counting(id) for id in "abcd"], concurrency=2)
-    )
+    engine = await open_engine(create_workflow(id="w").parallel([counting(id) for id in "abcd"], concurrency=2))
     result = await (await launch(engine, "w")).result()
     assert (result.result, max(most)) == ({id: id for id in "abcd"}, 2)
 
@@ -134,7 +132,9 @@ async def test_an_arm_that_waits_beside_a_failed_one_is_canceled(open_engine: Op
 
 async def test_with_allow_failure_a_failed_arm_gives_none(open_engine: OpenEngine) -> None:
     """D9: its record stays failed, the run goes on."""
-    engine = await open_engine(create_workflow(id="w").parallel([add("a"), fail("bad")], allow_failure=True).map(lambda o: o))
+    engine = await open_engine(
+        create_workflow(id="w").parallel([add("a"), fail("bad")], allow_failure=True).map(lambda o: o)
+    )
     result = await (await launch(engine, "w", {"n": 1})).result()
     assert (result.status, result.result) == ("success", {"a": {"n": 2}, "bad": None})
     assert statuses(result.steps) == {"a": "success", "bad": "failed", "map-1": "success"}

@@ -73,6 +73,22 @@ async def test_the_policy_holds_after_a_resume(open_engine: OpenEngine) -> None:
     assert (result.status, calls) == ("failed", [1, 2, 3, 4])
 
 
+async def test_attempts_are_counted_for_each_item(open_engine: OpenEngine) -> None:
+    """L2: one item's failures are not another's."""
+    attempts: list[tuple[int, int]] = []
+
+    async def once_each(item: int, ctx: StepContext) -> int:
+        attempts.append((item, ctx.attempt))
+        if ctx.attempt == 1:
+            raise ConnectionError("gone")
+        return item
+
+    taker = create_step(id="a", execute=once_each, retry=RetryPolicy(attempts=2))
+    engine = await open_engine(create_workflow(id="w").foreach(taker))
+    assert (await (await launch(engine, "w", [1, 2, 3])).result()).result == [1, 2, 3]
+    assert attempts == [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2)]
+
+
 async def test_a_nested_step_has_the_policy_around_it(open_engine: OpenEngine) -> None:
     """L6: a workflow inside without a policy of its own takes that of the workflow it is in."""
     flaky = Flaky(1)
@@ -123,7 +139,11 @@ async def test_a_result_is_the_callers_own(open_engine: OpenEngine) -> None:
         result = await run.result()
         assert result.error is not None
         assert result.steps["a"].error is not None
-        assert (result.error["type"], result.steps["a"].error["type"], result.input) == ("ValueError", "ValueError", {"n": 1})
+        assert (result.error["type"], result.steps["a"].error["type"], result.input) == (
+            "ValueError",
+            "ValueError",
+            {"n": 1},
+        )
         result.error["type"] = result.steps["a"].error["type"] = "Mine"
         result.input["n"] = 99
 
@@ -192,7 +212,10 @@ async def test_only_what_is_worth_it_is_retried(open_engine: OpenEngine) -> None
         create_workflow(id="fatal").then(fatal.step(retry=RetryPolicy(attempts=3))),
     )
     ends = [(await (await launch(engine, id)).result()).status for id in ("network", "other", "fatal")]
-    assert (ends, [len(one.attempts) for one in (network, other, fatal)]) == (["success", "failed", "failed"], [2, 1, 1])
+    assert (ends, [len(one.attempts) for one in (network, other, fatal)]) == (
+        ["success", "failed", "failed"],
+        [2, 1, 1],
+    )
 
 
 async def test_the_waits_grow(open_engine: OpenEngine) -> None:

@@ -224,6 +224,17 @@ async def test_arms_are_answered_one_by_one(open_engine: OpenEngine) -> None:
     assert third.result == {"p": {"in": {"n": 1}, "answer": 1}, "q": {"in": {"n": 1}, "answer": 2}, "k": {"n": 2}}
 
 
+async def test_arms_can_be_answered_at_the_same_time(open_engine: OpenEngine) -> None:
+    """J18: no answer takes another's back, whoever is first."""
+    arms = [asking(id) for id in "abcdef"]
+    engine = await open_engine(create_workflow(id="w").parallel(arms).then(asking("last")))
+    run = await launch(engine, "w", 1)
+    await asyncio.gather(*(run.resume_soon(id.upper(), step=id) for id in "fbdace"))
+    result = await run.wait()
+    assert (result.status, result.suspended) == ("suspended", [["last"]])
+    assert result.steps["last"].input == {id: {"in": 1, "answer": id.upper()} for id in "abcdef"}
+
+
 async def test_an_arm_can_be_answered_while_others_still_run(open_engine: OpenEngine) -> None:
     """Nobody has to wait for the rest of the block."""
     release, answered, asked = asyncio.Event(), asyncio.Event(), asyncio.Event()

@@ -1,6 +1,6 @@
 """What is checked by a schema, when, and what a misfit does.
 
-Left out: an option that turns output validation off (there is none).
+Left out: an option that turns output validation off, a schema of the request context for one step (there are none).
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ async def test_a_misfit_for_the_run_is_refused_before_anything_runs(open_engine:
 
 async def test_the_runs_input_gets_its_defaults(open_engine: OpenEngine) -> None:
     """B2: the first step sees them, and they are recorded."""
-    engine = await open_engine(create_workflow(id="w", input_schema=WithDefault).then(create_step(id="a", execute=same)))
+    engine = await open_engine(
+        create_workflow(id="w", input_schema=WithDefault).then(create_step(id="a", execute=same))
+    )
     result = await (await launch(engine, "w", {"n": 1})).result()
     assert (result.input, result.result) == ({"n": 1, "d": "dd"}, {"n": 1, "d": "dd"})
 
@@ -115,7 +117,9 @@ async def test_a_wrong_output_fails_the_step(open_engine: OpenEngine) -> None:
     async def wrong(data: Any) -> Any:
         return {"s": 5}
 
-    engine = await open_engine(create_workflow(id="w").then(create_step(id="a", execute=wrong, output_schema=Text)).then(add("b")))
+    engine = await open_engine(
+        create_workflow(id="w").then(create_step(id="a", execute=wrong, output_schema=Text)).then(add("b"))
+    )
     result = await (await launch(engine, "w", {})).result()
     assert (result.status, statuses(result.steps)) == ("failed", {"a": "failed"})
     assert result.error is not None

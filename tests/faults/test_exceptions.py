@@ -125,7 +125,7 @@ class EvilText(Exception):
 
 class OddText(Exception):
     def __str__(self) -> str:
-        return 7  # type: ignore[return-value]
+        return 7  # noqa: PLE0307 that is what is odd about it
 
 
 class EvilAttribute(Exception):
@@ -156,7 +156,8 @@ class Loud(Exception):
 async def test_an_exception_that_fights_back_is_written_down_all_the_same(
     open_engine: OpenEngine, kind: type[Exception]
 ) -> None:
-    error = await failure(open_engine, kind())
+    made = kind() if kind is EvilAttribute else kind("text")
+    error = await failure(open_engine, made)
     assert error["type"] == kind.__name__
     assert error["message"]
     assert len(str(error)) < 200_000
@@ -216,7 +217,7 @@ async def test_what_would_end_the_program_fails_the_step_only_and_is_not_tried_a
     assert (await (await launch(engine, "next", {"n": 0})).result()).result == {"n": 1}
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), Strange("x")])
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), Strange("x"), asyncio.CancelledError()])
 @pytest.mark.parametrize("place", ["map", "condition", "sleep", "concurrency", "loop"])
 async def test_what_would_end_the_program_in_a_small_function_fails_the_run_only(
     open_engine: OpenEngine, error: BaseException, place: str
@@ -243,6 +244,22 @@ async def test_what_would_end_the_program_in_a_small_function_fails_the_run_only
     assert result.error is not None
     assert type(error).__name__ in f"{result.error['type']} {result.error['message']}"
     assert (await (await launch(engine, "next", {"n": 0})).result()).result == {"n": 1}
+
+
+@pytest.mark.parametrize("verb", ["suspend", "bail", "abort"])
+async def test_a_small_function_that_does_what_only_steps_can_fails_the_run_and_says_so(
+    open_engine: OpenEngine, verb: str
+) -> None:
+    async def wants(data: Any, ctx: StepContext) -> Any:
+        made = getattr(ctx, verb)("x")
+        await made
+
+    engine = await open_engine(create_workflow(id="w").map(wants).commit())
+    async with asyncio.timeout(5):
+        result = await (await launch(engine, "w")).result()
+    assert result.error is not None
+    assert (result.status, result.error["type"]) == ("failed", "ConditionFailed")
+    assert "which only a step can do" in result.error["message"]
 
 
 async def test_a_step_that_ends_its_process_at_once_is_taken_up_as_after_a_kill(tmp_path: Path, killer: Zygote) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from engine import Engine, Event, RunInfo, StepContext, create_step, create_workflow
+from engine import Engine, Event, RunInfo, create_workflow
+from engine.errors import EngineError
 from tests.fixtures import OpenEngine, add, fail, launch, lines
 
 
@@ -182,7 +183,8 @@ async def test_a_hook_of_the_start_that_raises_comes_out_of_start_and_the_run_st
 
     engine = await open_engine(create_workflow(id="w", on_start=hook).then(add("a")).commit())
     run = await engine.create_run("w")
-    with pytest.raises(type(error)):
+    # What would end the whole program is told as an error of ours.
+    with pytest.raises(EngineError if isinstance(error, SystemExit) else type(error)):
         await run.start({"n": 0})
     assert (await run.status(), await lines(run)) == ("pending", ["run.created"])
     allowed = True
@@ -209,23 +211,3 @@ async def test_hooks_that_a_crash_kept_from_being_called_are_called_by_the_next_
         async with Engine([flow(lambda info: called.append(info.run_id))], store=tmp_path / "runs.db"):
             await asyncio.sleep(0.01)
     assert called == [run.run_id]
-
-
-async def test_a_step_whose_logger_handler_raises_goes_on(open_engine: OpenEngine) -> None:
-    class Broken(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            raise RuntimeError("the disk of the log is full")
-
-    async def logs(data: Any, ctx: StepContext) -> str:
-        ctx.logger.warning("hello")
-        return "done"
-
-    handler = Broken()
-    logging.getLogger("engine.run").addHandler(handler)
-    try:
-        engine = await open_engine(create_workflow(id="w").then(create_step(id="s", execute=logs)).commit())
-        result = await (await launch(engine, "w")).result()
-    finally:
-        logging.getLogger("engine.run").removeHandler(handler)
-    # A handler that raises is the step's own affair, as it is of any program: the step fails, nothing else does.
-    assert (result.status, (result.error or {}).get("type")) in (("success", None), ("failed", "RuntimeError"))

@@ -3,52 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import Any
 
 import pytest
 
 from engine import (
-    Engine,
     InvalidInput,
-    NotStarted,
     Run,
-    Step,
     StepContext,
     UnknownStep,
-    Workflow,
     chain,
     create_step,
     create_workflow,
     from_step,
 )
 from tests.fixtures import OpenEngine, launch, lines, statuses
-
-
-class Counted:
-    """Steps that count how often they run, by path."""
-
-    def __init__(self) -> None:
-        self.calls: Counter[str] = Counter()
-
-    def add(self, id: str, amount: int = 1, **options: Any) -> Step[Any, Any]:
-        async def execute(data: dict[str, int], ctx: StepContext) -> dict[str, int]:
-            self.calls[ctx.path] += 1
-            return {"n": data["n"] + amount}
-
-        return create_step(id=id, execute=execute, **options)
-
-    def ask(self, id: str) -> Step[Any, Any]:
-        async def execute(data: dict[str, int], ctx: StepContext) -> dict[str, int]:
-            self.calls[ctx.path] += 1
-            return {"n": data["n"] + await ctx.ask(f"{ctx.path}?", int)}
-
-        return create_step(id=id, execute=execute)
-
-    def taken(self) -> dict[str, int]:
-        """The calls since the last look."""
-        seen, self.calls = dict(self.calls), Counter()
-        return seen
+from tests.rules.steps import Counted
 
 
 async def whole(run: Run) -> tuple[Any, list[str]]:
@@ -360,18 +330,6 @@ async def test_failures_inside_a_finished_block_are_kept(open_engine: OpenEngine
     assert (before["fine"], before["fix"]) == ({"n": 2}, {"n": 7})
 
 
-async def test_a_fork_runs_with_todays_code(sqlite_url: str) -> None:
-    def version(amount: int) -> Workflow[Any, Any]:
-        count = Counted()
-        return create_workflow(id="flow").then(count.add("a")).then(count.add("b", amount)).commit()
-
-    async with Engine([version(1)], store=sqlite_url) as engine:
-        run = await launch(engine, "flow", {"n": 0})
-    async with Engine([version(100)], store=sqlite_url) as engine:
-        run = await engine.get_run(run.run_id)
-        assert (await (await run.fork("b")).wait()).result == {"n": 101}
-
-
 async def test_unknown_paths_are_refused(open_engine: OpenEngine) -> None:
     count = Counted()
     branch = create_workflow(id="branch").branch([("n > 5", count.add("high"))], id="choice")
@@ -394,35 +352,3 @@ async def test_a_fork_of_a_fork(open_engine: OpenEngine) -> None:
     await first.wait()
     second = await first.fork("c")
     assert ((await second.wait()).result, second.parent_run_id) == ({"n": 12}, first.run_id)
-
-
-async def test_a_fork_survives_a_restart(sqlite_url: str) -> None:
-    count = Counted()
-    flow = create_workflow(id="flow").then(count.add("a")).then(count.ask("ask")).then(count.add("c"))
-    async with Engine([flow], store=sqlite_url) as engine:
-        run = await launch(engine, "flow", {"n": 0})
-        new = await run.fork("ask", input={"n": 50})
-        await new.wait()
-    async with Engine([flow], store=sqlite_url) as engine:
-        new = await engine.get_run(new.run_id)
-        assert (await new.resume(5)).result == {"n": 56}
-
-
-async def test_rerun_is_a_new_run_with_the_same_input(open_engine: OpenEngine) -> None:
-    count = Counted()
-
-    async def look(data: Any, ctx: StepContext) -> Any:
-        return [data, ctx.state, ctx.request_context]
-
-    flow = create_workflow(id="flow").then(count.add("a")).then(create_step(id="look", execute=look))
-    run = await launch(await open_engine(flow), "flow", {"n": 1}, state={"x": 1}, request_context={"y": 2})
-    again = await run.rerun()
-    result = await again.wait()
-    assert (result.input, result.result) == ({"n": 1}, [{"n": 2}, {"x": 1}, {"y": 2}])
-    assert (again.parent_run_id, count.taken(), await lines(again)) == (run.run_id, {"a": 2}, await lines(run))
-
-
-async def test_rerun_of_a_run_that_was_never_started(open_engine: OpenEngine) -> None:
-    engine = await open_engine(create_workflow(id="flow").then(Counted().add("a")))
-    with pytest.raises(NotStarted):
-        await (await engine.create_run("flow")).rerun()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine import AlreadyResumed, AlreadyStarted, EngineError, Fenced
+from engine import AlreadyResumed, AlreadyStarted, EngineError, Fenced, NotOwner, remote
 from tests.fixtures import lines
 from tests.rules.process import Child, Life
 
@@ -189,6 +189,44 @@ async def test_an_owner_that_was_fenced_says_so(life: Life, caplog: pytest.LogCa
             await first.close()
         assert [record.getMessage() for record in caplog.records if "taken over" in record.getMessage()] != []
     assert life.place.effects() == ["a 1", "b 1", "b 2", "c 1"]
+
+
+async def test_a_call_that_failed_because_the_owner_is_stuck_is_never_acted_on(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "PATIENCE", 0.15)
+    owner = await life.spawn()
+    await owner.run("asking", {"n": 0})
+    await owner.send("wait", "r")
+    owner.stop()
+    async with life.engine() as engine:
+        run = await engine.get_run("r")
+        with pytest.raises(NotOwner, match="take_over"):
+            await run.resume({"add": 5})
+        owner.go_on()
+        monkeypatch.setattr(remote, "PATIENCE", 10.0)
+        await run.set_breakpoints([])  # the owner acts on calls in order: on this one after any that was left
+        assert (await run.status(), life.place.effects()) == ("suspended", ["a 1"])
+        assert (await run.resume({"add": 6})).result == {"n": 8}
+
+
+async def test_a_slow_call_is_acted_on_once(life: Life) -> None:
+    """A cancel takes as long as the step needs to give up; other calls are served meanwhile."""
+    life.place.hold("stubborn")
+    owner = await life.spawn()
+    await owner.run("stubborn", {"n": 0})
+    await owner.run("listening", run_id="other")
+    await life.place.seen("stubborn")
+    async with life.engine() as engine:
+        run = await engine.get_run("r")
+        canceling = asyncio.ensure_future(run.cancel("enough"))
+        async for event in run.events():
+            if event.type == "run.cancel_requested":
+                break
+        await _fast(engine.send_event("other", "go", {"n": 0}))
+        life.place.release("stubborn")
+        assert await canceling is True
+        assert (await lines(run)).count("run.cancel_requested") == 1
 
 
 async def _race(life: Life, verb: str, run_id: str, arguments: dict[str, Any]) -> Counter[str]:
