@@ -73,3 +73,9 @@ class Bus:
         for key in (run_id, ""):
             for listener in tuple(self._listeners.get(key, ())):
                 listener.tell(seq)
+
+    def wake_all(self) -> None:
+        """Nothing more will come: whoever waits is to look."""
+        for listeners in list(self._listeners.values()):
+            for listener in tuple(listeners):
+                listener.tell(listener.seq)

@@ -92,4 +92,5 @@ class CancelRun:
     """Cancel everything that is open, then the run."""
 
 
-Command = Begin | Again | Invoke | Choose | Check | Finish | Fail | Wake | Drop | Leave | CancelRun
+OnFrame = Choose | Check | Finish | Fail | Drop | Leave
+Command = Begin | Again | Invoke | Wake | CancelRun | OnFrame

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast, overload
 from engine.cells import Cell, Frame, workflow_of
 from engine.errors import DataError
 from engine.plan import Call, Loop, Sequence
+from engine.runlog import RunLogger
 from engine.schema import ANY, Schema, compile_schema
 from engine.values import Value
 
 if TYPE_CHECKING:
     from engine.engine import Engine
-    from engine.executor import Executor
+    from engine.host import Host
     from engine.steps import Arm
 
 T = TypeVar("T")
@@ -92,7 +93,7 @@ class StepContext:
 
     __slots__ = ("_asks", "_cancelled", "_cell", "_executor", "changes", "closed", "done", "reason", "signal", "task")
 
-    def __init__(self, executor: Executor, cell: Cell) -> None:
+    def __init__(self, executor: Host, cell: Cell) -> None:
         self._executor = executor
         self._cell = cell
         self._asks = 0
@@ -155,7 +156,7 @@ class StepContext:
 
     @property
     def engine(self) -> Engine:
-        return self._executor.engine
+        return cast("Engine", self._executor.home.engine)
 
     @property
     def idempotency_key(self) -> str:
@@ -165,7 +166,7 @@ class StepContext:
     @property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:
         """Writes to the run's log and to the logger ``engine.run``."""
-        return self._executor.logger_for(self._cell)
+        return RunLogger(self._executor, self._cell)
 
     @property
     def cancelled(self) -> Cancelled:
@@ -218,7 +219,7 @@ class StepContext:
     def result_of(self, step: str, /) -> Any: ...
     def result_of(self, step: Any, /) -> Any:
         """The output of a step that has succeeded, by the step or its id; ``None`` if it has none (yet)."""
-        return self._executor.result_of(self._cell, step if isinstance(step, str) else step.id)
+        return self._executor.state.output_of(self._cell, step if isinstance(step, str) else step.id)
 
     @property
     def resume_data(self) -> Any:
@@ -386,7 +387,7 @@ class SyncContext:
     def write(self, chunk: Any) -> None:
         """See :meth:`StepContext.write`."""
         executor = self._ctx._executor
-        executor.on_loop(lambda: executor.write(self._ctx, chunk))
+        executor.home.on_loop(lambda: executor.write(self._ctx, chunk))
 
     def bail(self, value: Any = None) -> NoReturn:
         """See :meth:`StepContext.bail`."""

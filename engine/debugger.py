@@ -14,12 +14,12 @@ from engine.state import Breakpoint
 from engine.values import Value
 
 if TYPE_CHECKING:
-    from engine.executor import Executor
+    from engine.host import Host
 
 _CONTAINERS = (Sequence, Parallel, Branch, Loop, Foreach)
 
 
-def stop_before(run: Executor, site: Site) -> dict[str, Any] | None:
+def stop_before(run: Host, site: Site) -> dict[str, Any] | None:
     """Whether a node is held before it begins: ``None`` if not, else what the ``step.held`` event says."""
     state = run.state
     is_leaf = not isinstance(site.node, _CONTAINERS)
@@ -32,7 +32,7 @@ def stop_before(run: Executor, site: Site) -> dict[str, Any] | None:
     return {} if state.hold and is_leaf else None
 
 
-def stop_after(run: Executor, fact: Fact) -> bool:
+def stop_after(run: Host, fact: Fact) -> bool:
     """Whether a breakpoint holds the run after the step that has just succeeded."""
     cell = fact.site
     if not isinstance(cell, Cell) or fact.value is None:
@@ -48,7 +48,7 @@ def _stands(breakpoint: Breakpoint, at: Cell | Site) -> bool:
     return breakpoint.stands_at(at.path) and not isinstance(at.node, (Loop, Foreach))
 
 
-def _holds(run: Executor, cell: Cell | Frame, breakpoint: Breakpoint, value: Value) -> bool:
+def _holds(run: Host, cell: Cell | Frame, breakpoint: Breakpoint, value: Value) -> bool:
     """Whether a breakpoint's condition holds; one that can't be asked holds: better one stop too many."""
     if breakpoint.condition is None:
         return True

@@ -9,22 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from engine.advance import advance
 from engine.apply import apply
-from engine.cells import Cell, Frame, Site
+from engine.cells import Cell, Site
 from engine.commands import Again, Begin, Command, Invoke, Wake
-from engine.context import StepContext
 from engine.debugger import stop_after, stop_before
 from engine.errors import EngineError, Fenced, UnknownRun
 from engine.events import Fact
+from engine.host import REST, Attempt, Home
 from engine.invoke import Closing, call
 from engine.perform import perform, start
-from engine.plan import Call, Foreach, Sequence
-from engine.result import RunInfo, build_info
-from engine.runlog import RunLogger
+from engine.plan import Call, Foreach
 from engine.schema import ANY, Schema
 from engine.shared import SharedState
 from engine.state import RunState
@@ -32,16 +30,12 @@ from engine.timers import woken
 from engine.values import Value
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Executor as Threads
 
     from engine.clock import Clock, Timer
-    from engine.engine import Engine
     from engine.store import Store
 
 log = logging.getLogger("engine")
-
-REST = frozenset({"suspended", "paused", "success", "failed", "canceled"})
-"""Statuses in which ``start`` and ``resume`` return."""
 
 _STATUS_FACT = {
     "running": "run.resumed",
@@ -54,14 +48,14 @@ _STATUS_FACT = {
 class Executor:
     """The live side of one run. ``state`` is ahead of the log by what is ``pending``; nobody is told of that yet."""
 
-    def __init__(self, engine: Engine, state: RunState, *, epoch: int) -> None:
-        self.engine = engine
+    def __init__(self, home: Home, state: RunState, *, epoch: int) -> None:
+        self.home: Home = home
         self.state = state
         self.epoch = epoch
-        self.store: Store = engine.store
-        self.clock: Clock = engine.clock
+        self.store: Store = home.store
+        self.clock: Clock = home.clock
         self.shared = SharedState(state)
-        self.running: dict[str, StepContext] = {}
+        self.running: dict[str, Attempt] = {}
         self.answer_schemas: dict[str, Schema] = {}
         self.serial: list[Cell] | None = None
         """Steps that a crash cut, waiting to be taken up one at a time (``None``: all at once)."""
@@ -86,8 +80,8 @@ class Executor:
         return self.state.run_id
 
     @property
-    def threads(self) -> ThreadPoolExecutor:
-        return self.engine.threads
+    def threads(self) -> Threads:
+        return self.home.threads
 
     @property
     def is_idle(self) -> bool:
@@ -178,7 +172,7 @@ class Executor:
         except BaseException as error:
             # The state is ahead of the log for good: whoever goes on with this run has to fold it again.
             log.warning("run %s is let go: %s", self.run_id, error)
-            self.let_go()
+            self.let_go(error)
             raise
         finally:
             self._writing = False
@@ -188,10 +182,10 @@ class Executor:
         self.committed = facts[-1].seq
         for fact in facts:
             fact.site = None
-        self.engine.bus.publish(self.run_id, self.committed)
+        self.home.bus.publish(self.run_id, self.committed)
         if self.state.status in REST and self.committed == self.state.seq:
             self._wake_waiters()
-            self.engine.came_to_rest()
+            self.home.came_to_rest()
 
     def flush_soon(self) -> None:
         """Commit within 20 ms: for streams and logs, which are written in groups."""
@@ -276,7 +270,7 @@ class Executor:
         if self.state.ended and not self.closing:
             self.closing = True
             self.cancel_timers()
-            self.engine.run_ended(self)
+            self.home.run_ended(self)
 
     # -- waiting for it
 
@@ -341,8 +335,8 @@ class Executor:
 
     # -- stopping
 
-    def let_go(self) -> None:
-        """The run belongs to somebody else now: stop everything here, write nothing more."""
+    def let_go(self, why: BaseException) -> None:
+        """The run can't be written here any more: stop everything, write nothing, tell whoever waits why."""
         self.fenced = True
         self.closing = True
         self._pending.clear()
@@ -351,8 +345,8 @@ class Executor:
             ctx.stop("close")
             if ctx.task is not None and ctx.task is not asyncio.current_task():
                 ctx.task.cancel()
-        self._fail_waiters(Fenced(f"run {self.run_id!r} was taken over by another process; it goes on there"))
-        self.engine.forget(self.run_id)
+        self._fail_waiters(why)
+        self.home.forget(self.run_id)
 
     async def close(self, grace: float) -> None:
         """The engine closes: interrupt what runs, keep everything that is written."""
@@ -377,43 +371,16 @@ class Executor:
 
     # -- what contexts ask for
 
-    def write(self, ctx: StepContext, chunk: Any) -> None:
+    def write(self, attempt: Attempt, chunk: Any) -> None:
         """A step streams a value. Nothing is written for an attempt that has ended."""
-        if ctx.closed or self.fenced:
+        if attempt.closed or self.fenced:
             return
-        self.record(Fact("step.output", ctx.path, attempt=ctx.attempt, value=Value.of(chunk, ANY)))
+        path = attempt.cell.path
+        self.record(Fact("step.output", path, attempt=attempt.attempt, value=Value.of(chunk, ANY)))
         self.flush_soon()
-
-    def logger_for(self, cell: Cell) -> RunLogger:
-        return RunLogger(self, cell)
 
     def note(self, path: str, level: str, message: str) -> None:
         """A line of the run's log."""
-        if not self.fenced and not self.engine.is_closed:
+        if not self.fenced and not self.home.is_closed:
             self.record(Fact("log", path or None, data={"level": level, "message": message}))
             self.flush_soon()
-
-    def on_loop(self, work: Callable[[], None]) -> None:
-        """Do something on the engine's loop, from any thread; not at all once the loop is gone."""
-        self.engine.on_loop(work)
-
-    def find(self, cell: Cell, id: str) -> Cell | None:
-        """A step by its id, from the innermost scope outwards, up to the cell's own workflow."""
-        frame: Cell | None = cell if isinstance(cell, Frame) else cell.parent
-        while isinstance(frame, Frame):
-            if isinstance(frame.node, Sequence):
-                found = self.state.cells.get(frame.inside + id)
-                if found is not None or frame.node.workflow is not None:
-                    return found
-            frame = frame.parent
-        return None
-
-    def result_of(self, cell: Cell, id: str) -> Any:
-        """The output of a step that has succeeded, as a copy; ``None`` otherwise."""
-        found = self.find(cell, id)
-        if found is None or found.status not in ("success", "bailed") or found.output is None:
-            return None
-        return found.output.copy()
-
-    def info(self) -> RunInfo:
-        return build_info(self.state)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine import control
 from engine.cells import DONE, Cell, Frame, Site, ancestors
 from engine.commands import Again, Begin, CancelRun, Command, Fail, Finish, Invoke, Wake
 from engine.errors import DefinitionChanged, InvalidOutput, NotStarted, UnknownStep
 from engine.events import Fact
+from engine.executor import Executor
 from engine.ids import new_run_id, new_token
+from engine.live import LiveRuns
 from engine.outputs import derived_output
 from engine.plan import Call, Foreach, Loop, Parallel, Plan, Sequence
 from engine.recovery import Replay, as_recorded, load
-from engine.run import Run
 from engine.schema import ANY, Schema
 from engine.shared import initial
 from engine.sources import encode_free
@@ -22,31 +23,27 @@ from engine.state import RunState
 from engine.values import Value
 from engine.versions import data_misfits, misfits
 
-if TYPE_CHECKING:
-    from engine.engine import Engine
-    from engine.executor import Executor
-
 _KEPT_STATUSES = frozenset({"success", "skipped", "suspended", "waiting"})
 _ENDINGS = frozenset({"step.succeeded", "step.failed", "step.canceled", "step.bailed"})
 
 
-async def rerun(engine: Engine, run_id: str) -> Run:
-    """A new run with the same input, state and request context, already going."""
-    old = await engine.replay(run_id)
+async def rerun(runs: LiveRuns, run_id: str) -> str:
+    """A new run with the same input, state and request context, already going; its id."""
+    old = await runs.replay(run_id)
     if old.input is None:
         raise NotStarted(f"run {run_id!r} has not been started, so there is no input to run again with")
-    started = next(fact for fact in await engine.store.read(run_id, limit=10) if fact.type == "run.started")
+    started = next(fact for fact in await runs.store.read(run_id, limit=10) if fact.type == "run.started")
     kept = {"state", "request_context"}
     data = {key: value for key, value in (started.data or {}).items() if key in kept}
-    new = await _new(engine, engine.plan_of(old.workflow_id), old)
+    new = await _new(runs, runs.plan_of(old.workflow_id), old)
     await new.commit()
-    engine.adopt(new)
+    runs.adopt(new)
     await control.begin(new, _copy(old.input, new.state.plan.root.input), data)
-    return Run(engine, new.run_id, new.state.workflow_id, run_id)
+    return new.run_id
 
 
-async def _new(engine: Engine, plan: Plan, old: RunState) -> Executor:
-    return await engine.new_executor(plan, new_run_id(), resource_id=old.resource_id, tags=old.tags, parent=old.run_id)
+async def _new(runs: LiveRuns, plan: Plan, old: RunState) -> Executor:
+    return await runs.new(plan, new_run_id(), resource_id=old.resource_id, tags=old.tags, parent=old.run_id)
 
 
 def _copy(value: Value, schema: Schema | None = None) -> Value:
@@ -57,11 +54,11 @@ def _copy(value: Value, schema: Schema | None = None) -> Value:
     return made
 
 
-async def fork(engine: Engine, run_id: str, at: str, *, input: Any, outputs: Mapping[str, Any], state: Any) -> Run:
-    """See ``Run.fork``."""
-    row = await engine.store.row(run_id)
-    plan = engine.plan_of(row.workflow_id)
-    old = await _fold(engine, run_id, plan)
+async def fork(runs: LiveRuns, run_id: str, at: str, *, input: Any, outputs: Mapping[str, Any], state: Any) -> str:
+    """See ``Run.fork``; the id of the new run."""
+    row = await runs.store.row(run_id)
+    plan = runs.plan_of(row.workflow_id)
+    old = await _fold(runs, run_id, plan)
     cell = old.cells.get(at)
     if cell is None or cell.parent is None:
         known = ", ".join(list(old.cells)[:20]) or "none"
@@ -70,37 +67,46 @@ async def fork(engine: Engine, run_id: str, at: str, *, input: Any, outputs: Map
         raise UnknownStep(f"fork: {at!r} is not in workflow {plan.id!r} as it is loaded; fork at an earlier step")
     if cell.status == "skipped":
         branch = cell.parent.path
-        raise UnknownStep(f"fork: {at!r} was skipped in run {run_id!r}; fork at its branch {branch!r} with another input")
-    new = await _new(engine, plan, old)
-    log = await engine.store.read(run_id)
+        raise UnknownStep(
+            f"fork: {at!r} was skipped in run {run_id!r}; fork at its branch {branch!r} with another input"
+        )
+    new = await _new(runs, plan, old)
+    log = await runs.store.read(run_id)
     kept = _Kept(old, cell, resolved={path: _output(old, path, given) for path, given in outputs.items()})
+    lost = [path for path in outputs if path != at and not kept.has(path)]
+    if lost:
+        raise UnknownStep(f"fork: outputs names {lost[0]!r}, which runs again in a fork at {at!r}")
     if old.plan is not plan:
         paths = [fact.path for fact in log if fact.path is not None and kept.keeps(fact)]
         _must_fit(misfits(old.plan.definition, plan.definition, paths), cell)
     replay = _rebuild(new, log, kept)
     if old.plan is not plan:
         _must_fit(data_misfits(new.state, plan), cell)
-    new.record(Fact("run.forked", data={"run_id": run_id, "at": at, "status": "running"}))
+    new.queued = not runs.admit(new)
+    new.record(Fact("run.forked", data={"run_id": run_id, "at": at, "status": "pending" if new.queued else "running"}))
     if state is not None:
         shared = initial(plan, state)
         new.record(Fact("state.changed", data={"by": "fork"}, value=Value(ANY.encode(shared))))
     await new.commit()
-    engine.adopt(new)
+    runs.adopt(new)
     todo = _todo(replay)
     if input is not None:
         _give(todo, at, input)
     for wake in replay.timers():
         new.wake(wake)
-    await new.go(todo)
-    return Run(engine, new.run_id, plan.id, run_id)
+    if new.queued:
+        runs.enqueue(new, todo)
+    else:
+        await new.go(todo)
+    return new.run_id
 
 
-async def _fold(engine: Engine, run_id: str, plan: Plan) -> RunState:
+async def _fold(runs: LiveRuns, run_id: str, plan: Plan) -> RunState:
     """The old run by today's code; by the definition that it recorded, if that code does not fit all of it."""
     try:
-        replay, _ = await load(engine.store, run_id, plan)
+        replay, _ = await load(runs.store, run_id, plan)
     except DefinitionChanged:
-        recorded = await as_recorded(engine.store, run_id)
+        recorded = await as_recorded(runs.store, run_id)
         if recorded is None:
             raise
         return recorded
@@ -188,6 +194,10 @@ class _Kept:
                     break
                 frame = frame.parent
         return found
+
+    def has(self, path: str) -> bool:
+        """Whether what a path gave is kept."""
+        return path not in self._dropped
 
     def keeps(self, fact: Fact) -> bool:
         """Whether a fact of the old log belongs to the new one."""

@@ -6,24 +6,22 @@ The executor and the engine are made of that code, so they can't be named by it:
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Executor as Threads
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from engine.bus import Bus
 from engine.cells import Cell, Site
 from engine.clock import Clock
 from engine.commands import Command, Wake
 from engine.events import Fact
-from engine.plan import Plan
-from engine.result import RunInfo
 from engine.schema import Schema
 from engine.shared import SharedState
 from engine.state import RunState
 from engine.store import Store
 
-T = TypeVar("T")
+REST = frozenset({"suspended", "paused", "success", "failed", "canceled"})
+"""Statuses in which ``start`` and ``resume`` return."""
 
 
 class Attempt(Protocol):
@@ -56,12 +54,13 @@ class Host(Protocol):
     queued: bool
     fenced: bool
     holds_secrets: bool
+    committed: int
 
     @property
     def run_id(self) -> str: ...
 
     @property
-    def engine(self) -> Home: ...
+    def home(self) -> Home: ...
 
     @property
     def threads(self) -> Threads: ...
@@ -86,39 +85,38 @@ class Host(Protocol):
 
     def flush_soon(self) -> None: ...
 
-    def on_loop(self, work: Callable[[], None]) -> None: ...
-
     def write(self, attempt: Attempt, chunk: Any) -> None: ...
 
     def note(self, path: str, level: str, message: str) -> None: ...
 
-    def logger_for(self, cell: Cell) -> logging.LoggerAdapter[logging.Logger]: ...
-
-    def find(self, cell: Cell, id: str) -> Cell | None: ...
-
-    def result_of(self, cell: Cell, id: str) -> Any: ...
-
-    def info(self) -> RunInfo: ...
-
 
 class Home(Protocol):
-    """The engine, as a run's handle and its live side need it."""
+    """Where a live run lives: the live side of its engine."""
 
     store: Store
     bus: Bus
     clock: Clock
 
     @property
+    def engine(self) -> Any: ...
+
+    @property
     def is_closed(self) -> bool: ...
 
-    def admit(self, run: Any) -> bool: ...
+    @property
+    def is_home(self) -> bool: ...
 
-    def enqueue(self, run: Any, todo: list[Command]) -> None: ...
+    @property
+    def threads(self) -> Threads: ...
 
-    def plan_of(self, workflow_id: str) -> Plan: ...
+    def on_loop(self, work: Callable[[], None]) -> None: ...
 
-    async def call(self, run_id: str, verb: str, arguments: Mapping[str, Any]) -> Any: ...
+    def admit(self, run: Host) -> bool: ...
 
-    async def at_home(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T: ...
+    def enqueue(self, run: Host, todo: list[Command]) -> None: ...
 
-    async def replay(self, run_id: str) -> RunState: ...
+    def came_to_rest(self) -> None: ...
+
+    def run_ended(self, run: Any) -> None: ...
+
+    def forget(self, run_id: str) -> None: ...

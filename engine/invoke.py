@@ -20,14 +20,14 @@ from engine.plan import Call
 from engine.stopping import ended_late, time_out
 
 if TYPE_CHECKING:
-    from engine.executor import Executor
+    from engine.host import Host
 
 
 class Closing(Exception):
     """The engine closes: the attempt leaves no outcome and is taken up by the next owner."""
 
 
-async def call(executor: Executor, cell: Cell, node: Call, task: asyncio.Task[Any]) -> list[Fact]:
+async def call(executor: Host, cell: Cell, node: Call, task: asyncio.Task[Any]) -> list[Fact]:
     """Run the step once; the facts of its outcome. Empty if somebody else has written the outcome meanwhile."""
     ctx = StepContext(executor, cell)
     ctx.task = task
@@ -62,7 +62,7 @@ async def call(executor: Executor, cell: Cell, node: Call, task: asyncio.Task[An
 
 
 def _leave(
-    executor: Executor, cell: Cell, node: Call, ctx: StepContext, result: Any, error: BaseException | None
+    executor: Host, cell: Cell, node: Call, ctx: StepContext, result: Any, error: BaseException | None
 ) -> list[Fact]:
     """Take the attempt off the list of running ones and say what came of it."""
     if ctx.closed:  # it was left alone; its outcome is written already
@@ -85,7 +85,7 @@ def _leave(
     return failed(executor, cell, node, error)
 
 
-def _cancelled(executor: Executor, cell: Cell, node: Call, ctx: StepContext) -> list[Fact]:
+def _cancelled(executor: Host, cell: Cell, node: Call, ctx: StepContext) -> list[Fact]:
     task = ctx.task
     if ctx.reason is None:
         if task is not None and task.cancelling():  # somebody ends the whole program
@@ -115,7 +115,7 @@ def _call(fn: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         raise RuntimeError("the step raised StopIteration") from error
 
 
-async def _in_thread(executor: Executor, cell: Cell, node: Call, ctx: StepContext) -> Any:
+async def _in_thread(executor: Host, cell: Cell, node: Call, ctx: StepContext) -> Any:
     """A plain function runs in a worker thread, so that it never blocks the loop. Cancelling leaves it behind at once."""
     arguments = (_input(cell, node), ctx)[: node.arity] if node.arity else ()
     context = copy_context()
@@ -124,6 +124,8 @@ async def _in_thread(executor: Executor, cell: Cell, node: Call, ctx: StepContex
         result = await asyncio.wrap_future(future)
     except asyncio.CancelledError:
         if not future.cancel():
-            future.add_done_callback(lambda ended: executor.on_loop(lambda: ended_late(executor, cell, ctx, ended)))
+            future.add_done_callback(
+                lambda ended: executor.home.on_loop(lambda: ended_late(executor, cell, ctx, ended))
+            )
         raise
     return await result if isinstance(result, Awaitable) else result

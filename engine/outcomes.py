@@ -18,7 +18,7 @@ from engine.sources import encode_free
 from engine.values import Value
 
 if TYPE_CHECKING:
-    from engine.executor import Executor
+    from engine.host import Attempt, Host
 
 
 def timeout_error(cell: Cell, node: Call) -> StepTimeout:
@@ -26,7 +26,7 @@ def timeout_error(cell: Cell, node: Call) -> StepTimeout:
     return StepTimeout(f"step {cell.path!r} took longer than its timeout of {node.timeout:g} s")
 
 
-def succeeded(executor: Executor, cell: Cell, node: Call, ctx: StepContext, result: Any) -> list[Fact]:
+def succeeded(executor: Host, cell: Cell, node: Call, ctx: StepContext, result: Any) -> list[Fact]:
     """The facts of a result; of a failure if it does not fit its schema, can't be stored, or its state changes clash."""
     try:
         value = output_value(node, cell, result)
@@ -53,7 +53,7 @@ def _encode(result: Any, schema: Schema, cell: Cell) -> Value:
         raise NotSerializable(f"output of step {cell.path!r}: {error}", path=error.path) from error
 
 
-def failed(executor: Executor, cell: Cell, node: Call, error: BaseException) -> list[Fact]:
+def failed(executor: Host, cell: Cell, node: Call, error: BaseException) -> list[Fact]:
     """The fact of a failed attempt: another try later, or the end."""
     shown = describe(error, step=cell.path)
     wait = None if isinstance(error, EngineError) and not isinstance(error, StepTimeout) else _wait(node, cell, error)
@@ -69,28 +69,27 @@ def _wait(node: Call, cell: Cell, error: BaseException) -> float | None:
     return wait_before_retry(node.retry, cell.failures + 1, error)
 
 
-def signalled(executor: Executor, cell: Cell, node: Call, ctx: StepContext, signal: Signal) -> list[Fact]:
+def signalled(executor: Host, cell: Cell, node: Call, ctx: StepContext, signal: Signal) -> list[Fact]:
     """A step left by ``suspend``, ``ask``, ``bail`` or ``abort``."""
     try:
-        match signal:
-            case SuspendSignal():
-                return _suspended(executor, cell, node, ctx, signal)
-            case BailSignal():
-                value = value_of(signal.value)
-                fact = Fact("step.bailed", cell.path, attempt=cell.attempts, value=value, site=cell)
-                return [*_changes(executor, cell, ctx), fact]
-            case AbortSignal():
-                return [Fact("run.cancel_requested", data={"reason": signal.reason, "by": cell.path})]
+        if isinstance(signal, SuspendSignal):
+            return _suspended(executor, cell, node, ctx, signal)
+        if isinstance(signal, BailSignal):
+            value = value_of(signal.value)
+            fact = Fact("step.bailed", cell.path, attempt=cell.attempts, value=value, site=cell)
+            return [*_changes(executor, cell, ctx), fact]
     except Exception as error:
         return failed(executor, cell, node, error)
-    raise AssertionError(f"{signal!r} is no signal of ours")
+    if not isinstance(signal, AbortSignal):
+        raise AssertionError(f"{signal!r} is no signal of ours")
+    return [Fact("run.cancel_requested", data={"reason": signal.reason, "by": cell.path})]
 
 
-def _changes(executor: Executor, cell: Cell, ctx: StepContext) -> list[Fact]:
+def _changes(executor: Host, cell: Cell, ctx: StepContext) -> list[Fact]:
     return [] if ctx.changes is None else [executor.shared.merge(cell, ctx.changes, overlay=False)]
 
 
-def _suspended(executor: Executor, cell: Cell, node: Call, ctx: StepContext, signal: SuspendSignal) -> list[Fact]:
+def _suspended(executor: Host, cell: Cell, node: Call, ctx: StepContext, signal: SuspendSignal) -> list[Fact]:
     payload = signal.payload
     if node.suspend is not None:
         what = f"payload of the suspension of step {cell.path!r}"
@@ -126,7 +125,7 @@ def value_of(obj: Any) -> Value:
     return Value(encode_free(obj))
 
 
-def late(cell: Cell, ctx: StepContext, node: Call, result: Any, error: BaseException | None) -> Fact:
+def late(cell: Cell, ctx: Attempt, node: Call, result: Any, error: BaseException | None) -> Fact:
     """What an attempt that was left alone gave in the end. It changes nothing."""
     if error is not None:
         return Fact("step.late", cell.path, attempt=ctx.attempt, data={"error": describe(error, step=cell.path)})

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from engine.cells import Cell, Frame, Site
-from engine.clock import from_iso, to_iso
 from engine.commands import (
     Again,
     Begin,
@@ -18,29 +17,31 @@ from engine.commands import (
     Finish,
     Invoke,
     Leave,
+    OnFrame,
     Wake,
 )
 from engine.debugger import stop_before
-from engine.errors import ConditionFailed, DataError, EngineError, InvalidInput, InvalidOutput, NotSerializable
+from engine.errors import ConditionFailed, DataError, EngineError, InvalidInput, InvalidOutput
 from engine.events import Fact
 from engine.failures import describe
 from engine.flow import Callback
 from engine.ids import new_token
+from engine.leaves import do
 from engine.outputs import derived_output
-from engine.plan import Branch, Call, Foreach, Loop, Map, Sequence, Sleep, Wait
+from engine.plan import Branch, Call, Foreach, Loop, Sequence
 from engine.schema import ANY, Schema
-from engine.sources import ask, call, encode_free, evaluate
+from engine.sources import ask, call
 from engine.stopping import cancel_open, stop_steps
-from engine.values import Value
+from engine.values import Value, checked
 
 if TYPE_CHECKING:
-    from engine.executor import Executor
+    from engine.host import Host
 
 MAX_CRASHES = 3
 """Deaths in a row with the same step in flight, after which a person is asked."""
 
 
-async def perform(run: Executor, command: Command) -> list[Command]:
+async def perform(run: Host, command: Command) -> list[Command]:
     """Do what a command says; what follows from it."""
     match command:
         case Begin(site=site):
@@ -48,7 +49,18 @@ async def perform(run: Executor, command: Command) -> list[Command]:
         case Again(cell=cell):
             return await again(run, cell)
         case Invoke(cell=cell):
-            return await _do(run, cell)
+            return await do(run, cell)
+        case Wake():
+            run.wake(command)
+            return []
+        case CancelRun():
+            return await _cancel_run(run)
+        case _:
+            return await _perform_on_frame(run, command)
+
+
+async def _perform_on_frame(run: Host, command: OnFrame) -> list[Command]:
+    match command:
         case Choose(frame=frame):
             return await _choose(run, frame)
         case Check(frame=frame):
@@ -57,23 +69,20 @@ async def perform(run: Executor, command: Command) -> list[Command]:
             return _finish(run, frame, output)
         case Fail(frame=frame, error=error):
             return _fail(run, frame, error)
-        case Wake():
-            run.wake(command)
-            return []
         case Drop(frame=frame):
             return cancel_open(run, frame)
         case Leave(frame=frame, output=output):
             await stop_steps(run, frame)
             cancel_open(run, frame)
             return _finish(run, frame, output, given=True)
-        case CancelRun():
-            return await _cancel_run(run)
+        case _:
+            assert_never(command)
 
 
 # -- beginning
 
 
-def start(run: Executor, site: Site, attempt: int) -> list[Command]:
+def start(run: Host, site: Site, attempt: int) -> list[Command]:
     """Check the input of a node and write that it has started."""
     node = site.node
     data = {"given": True} if site.given else None
@@ -93,16 +102,7 @@ def start(run: Executor, site: Site, attempt: int) -> list[Command]:
     return run.record(Fact("step.started", site.path, attempt=attempt, data=data, value=site.input, site=site))
 
 
-def checked(given: Value, wanted: Schema) -> Value:
-    """A value as another schema takes it: the same one, if that changes nothing. Raises ``DataError``."""
-    made = Value.of(wanted.decode(given.raw), wanted)
-    if made.raw == given.raw:
-        made.seq = given.seq
-    made.holes = made.holes or given.holes
-    return made
-
-
-def refuse(run: Executor, site: Site, attempt: int, error: Exception) -> list[Command]:
+def refuse(run: Host, site: Site, attempt: int, error: Exception) -> list[Command]:
     """A node can't begin: it has started, and failed."""
     run.record(Fact("step.started", site.path, attempt=attempt, value=site.input, site=site))
     cell = run.state.cells[site.path]
@@ -110,7 +110,7 @@ def refuse(run: Executor, site: Site, attempt: int, error: Exception) -> list[Co
     return run.record(Fact("step.failed", site.path, attempt=attempt, data=data, site=cell))
 
 
-def _ask_for_secrets(run: Executor, site: Site, attempt: int, given: Value) -> list[Command]:
+def _ask_for_secrets(run: Host, site: Site, attempt: int, given: Value) -> list[Command]:
     """Secrets are not stored, so after a restart a person is asked for them before the step runs."""
     run.record(Fact("step.started", site.path, attempt=attempt, value=given, site=site))
     cell = run.state.cells[site.path]
@@ -124,7 +124,7 @@ def _ask_for_secrets(run: Executor, site: Site, attempt: int, given: Value) -> l
     return run.record(Fact("step.suspended", site.path, attempt=attempt, data=data, value=payload, site=cell))
 
 
-async def _begin_foreach(run: Executor, site: Site) -> list[Command]:
+async def _begin_foreach(run: Host, site: Site) -> list[Command]:
     node = site.node
     if not isinstance(node, Foreach):
         return run.begin(site)
@@ -134,7 +134,7 @@ async def _begin_foreach(run: Executor, site: Site) -> list[Command]:
     return await start_foreach(run, site, node, 1)
 
 
-async def start_foreach(run: Executor, site: Site, node: Foreach, attempt: int) -> list[Command]:
+async def start_foreach(run: Host, site: Site, node: Foreach, attempt: int) -> list[Command]:
     """A foreach needs a list; how many items run at once may depend on it."""
     parts = site.input.parts
     listed = parts if isinstance(parts, (list, tuple)) else ANY.decode(site.input.raw)
@@ -159,7 +159,7 @@ async def start_foreach(run: Executor, site: Site, node: Foreach, attempt: int) 
     return run.record(Fact("step.started", site.path, attempt=attempt, data=data, value=site.input, site=site))
 
 
-async def again(run: Executor, cell: Cell) -> list[Command]:
+async def again(run: Host, cell: Cell) -> list[Command]:
     """Start a cell once more."""
     node = cell.node
     parent = cell.parent
@@ -185,7 +185,7 @@ async def again(run: Executor, cell: Cell) -> list[Command]:
     return start(run, site, attempt)
 
 
-def _after_crash(run: Executor, cell: Cell, node: Call) -> list[Command] | None:
+def _after_crash(run: Host, cell: Cell, node: Call) -> list[Command] | None:
     """A step that a crash cut in the middle: ``None`` to run it again."""
     if node.on_crash == "fail":
         message = f"the process died while step {cell.path!r} ran; it may have taken effect (on_crash='fail')"
@@ -193,14 +193,14 @@ def _after_crash(run: Executor, cell: Cell, node: Call) -> list[Command] | None:
         return run.record(Fact("step.failed", cell.path, attempt=cell.attempts, data=data, site=cell))
     if node.on_crash == "retry" and cell.crashes < MAX_CRASHES:
         return None
-    data = {
+    question: dict[str, Any] = {
         "token": new_token(),
         "engine": "crash",
         "title": f"Did {cell.path} take effect?",
         "schema": CRASH_ANSWER,
     }
     payload = Value.of({"step": cell.path, "attempts": cell.attempts, "crashes": cell.crashes})
-    return run.record(Fact("step.suspended", cell.path, attempt=cell.attempts, data=data, value=payload, site=cell))
+    return run.record(Fact("step.suspended", cell.path, attempt=cell.attempts, data=question, value=payload, site=cell))
 
 
 CRASH_ANSWER: dict[str, Any] = {
@@ -218,97 +218,10 @@ CRASH_ANSWER: dict[str, Any] = {
 """The JSON Schema of the answer to the engine's question after a crash."""
 
 
-# -- leaves that are not steps
-
-
-async def _do(run: Executor, cell: Cell) -> list[Command]:
-    node = cell.node
-    try:
-        match node:
-            case Map():
-                made = await evaluate(run, cell, node.source, cell.input)
-                value = Value(_encoded(cell, made))
-                return run.record(Fact("step.succeeded", cell.path, attempt=cell.attempts, value=value, site=cell))
-            case Sleep():
-                return await _sleep(run, cell, node)
-            case Wait():
-                return deliver_early(run, cell, node)
-    except Exception as error:
-        data = {"error": describe(error, step=cell.path)}
-        return run.record(Fact("step.failed", cell.path, attempt=cell.attempts, data=data, site=cell))
-    return []
-
-
-def _encoded(cell: Cell, made: Any) -> bytes:
-    try:
-        return encode_free(made)
-    except NotSerializable as error:
-        raise NotSerializable(f"map {cell.path!r}: {error}", path=error.path) from error
-
-
-async def _sleep(run: Executor, cell: Cell, node: Sleep) -> list[Command]:
-    due = await _due(run, cell, node)
-    if due <= run.clock.now():
-        return run.record(Fact("step.succeeded", cell.path, attempt=cell.attempts, value=cell.input, site=cell))
-    return run.record(Fact("timer.started", cell.path, attempt=cell.attempts, data={"due": to_iso(due)}, site=cell))
-
-
-async def _due(run: Executor, cell: Cell, node: Sleep) -> float:
-    given: Any = node.until if node.until is not None else node.duration
-    if isinstance(given, Callback):
-        try:
-            given = await call(run, cell, given, cell.input)
-        except Exception as error:
-            raise ConditionFailed(f"{cell.path!r}: {given.name} raised {type(error).__name__}: {error}") from error
-    if node.until is not None:
-        return _moment(cell, given)
-    seconds = given.total_seconds() if hasattr(given, "total_seconds") else given
-    if not isinstance(seconds, (int, float)) or seconds != seconds:
-        raise ConditionFailed(f"{cell.path!r} sleeps for {given!r}; give seconds or a timedelta")
-    return run.clock.now() + seconds
-
-
-def _moment(cell: Cell, given: Any) -> float:
-    if isinstance(given, str):
-        given = from_iso(given)
-    if hasattr(given, "timestamp"):
-        if given.tzinfo is None:
-            raise ConditionFailed(
-                f"{cell.path!r} sleeps until {given!r}, which has no time zone; give an aware datetime"
-            )
-        return float(given.timestamp())
-    if isinstance(given, (int, float)) and not isinstance(given, bool):
-        return float(given)
-    raise ConditionFailed(f"{cell.path!r} sleeps until {given!r}; give a datetime with a time zone")
-
-
-def deliver_early(run: Executor, cell: Cell, node: Wait) -> list[Command]:
-    """An event that came before it was waited for is taken now; one that does not fit is noted and dropped."""
-    for name, value in list(run.state.inbox):
-        if name != node.event:
-            continue
-        try:
-            fitting = checked(value, node.schema) if not node.schema.is_any else value
-        except DataError as error:
-            run.note(cell.path, "warning", f"event {name!r} came early and does not fit: {error}")
-            continue
-        return received(run, cell, name, fitting, early=True)
-    return []
-
-
-def received(run: Executor, cell: Cell, name: str, value: Value, *, early: bool = False) -> list[Command]:
-    """An event has come to a step that waits for it."""
-    data: dict[str, Any] = {"name": name}
-    if early:
-        data["early"] = True
-    run.record(Fact("event.received", cell.path, data=data, value=value, site=cell))
-    return run.record(Fact("step.succeeded", cell.path, attempt=cell.attempts, value=value, site=cell))
-
-
 # -- containers
 
 
-async def _choose(run: Executor, frame: Frame) -> list[Command]:
+async def _choose(run: Host, frame: Frame) -> list[Command]:
     node = frame.node
     if not isinstance(node, Branch):
         return []
@@ -333,7 +246,7 @@ async def _choose(run: Executor, frame: Frame) -> list[Command]:
     return todo
 
 
-async def _check(run: Executor, frame: Frame) -> list[Command]:
+async def _check(run: Host, frame: Frame) -> list[Command]:
     node = frame.node
     if not isinstance(node, Loop):
         return []
@@ -346,11 +259,11 @@ async def _check(run: Executor, frame: Frame) -> list[Command]:
     return run.record(Fact("loop.checked", frame.path, data=data, site=frame))
 
 
-def _failed(run: Executor, frame: Frame, error: Exception) -> list[Command]:
+def _failed(run: Host, frame: Frame, error: Exception) -> list[Command]:
     return _fail(run, frame, describe(error, step=frame.path))
 
 
-def _finish(run: Executor, frame: Frame, output: Value | None, *, given: bool = False) -> list[Command]:
+def _finish(run: Host, frame: Frame, output: Value | None, *, given: bool = False) -> list[Command]:
     """A container is done. A workflow's output is checked by its schema. ``given``: it does not follow from the children."""
     value = derived_output(frame) if output is None else output
     node = frame.node
@@ -366,14 +279,14 @@ def _finish(run: Executor, frame: Frame, output: Value | None, *, given: bool = 
     return run.record(Fact("step.succeeded", frame.path, attempt=frame.attempts, data=data, value=value, site=frame))
 
 
-def _fail(run: Executor, frame: Frame, error: dict[str, Any]) -> list[Command]:
+def _fail(run: Host, frame: Frame, error: dict[str, Any]) -> list[Command]:
     if frame.parent is None:
         return run.record(Fact("run.failed", data={"error": error}))
     data = {"error": error}
     return run.record(Fact("step.failed", frame.path, attempt=frame.attempts, data=data, site=frame))
 
 
-async def _cancel_run(run: Executor) -> list[Command]:
+async def _cancel_run(run: Host) -> list[Command]:
     state = run.state
     await stop_steps(run, None)
     if state.ended:

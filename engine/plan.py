@@ -336,3 +336,9 @@ def walk(node: PlanNode) -> Iterator[PlanNode]:
         yield from walk(child)
     if node.catch is not None:
         yield from walk(node.catch)
+
+
+def known_places(plan: Plan) -> str:
+    """The places of a plan, for messages."""
+    places = sorted(plan.places)
+    return ", ".join(places[:20]) + (", ..." if len(places) > 20 else "")

@@ -17,7 +17,7 @@ from engine.state import RunState
 from engine.versions import data_misfits, difference, misfits
 
 if TYPE_CHECKING:
-    from engine.executor import Executor
+    from engine.host import Host
     from engine.store import Store
 
 _SILENT = frozenset({"log", "step.output", "step.late", "state.changed", "timer.fired"})
@@ -153,7 +153,7 @@ def version_of(facts: Iterable[Fact]) -> str | None:
     return version
 
 
-async def take_up(run: Executor, replay: Replay, *, unclean: bool) -> None:
+async def take_up(run: Host, replay: Replay, *, unclean: bool) -> None:
     """Go on with a run that somebody else had before."""
     state = run.state
     for wake in replay.timers():

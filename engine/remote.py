@@ -6,18 +6,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine import errors
 from engine.errors import Blocked, EngineError, Fenced, NotOwner
 from engine.failures import message_of
+from engine.live import LiveRuns
 from engine.schema import ANY
 from engine.sources import encode_free
 from engine.state import Breakpoint
 from engine.store import Request
-
-if TYPE_CHECKING:
-    from engine.engine import Engine
 
 log = logging.getLogger("engine")
 
@@ -34,24 +32,24 @@ PATIENCE = 10.0
 class Remote:
     """Both ends of a call to a run that another process owns."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, runs: LiveRuns) -> None:
+        self._runs = runs
         self._in_hand: set[int] = set()
         """Calls that are being acted on, and not answered yet."""
 
     async def serve(self, recover: bool) -> None:
         """Act on others' calls for runs that are ours, and take up runs whose owner has died, until cancelled."""
-        store = self._engine.store
+        store = self._runs.store
         swept = time.monotonic()
         while True:
             await asyncio.sleep(POLL)
             try:
                 if store.changed():
                     for request in await store.requests():
-                        self._engine.background(self._answer(request), f"call {request.verb} for {request.run_id}")
+                        self._runs.engine.background(self._answer(request), f"call {request.verb} for {request.run_id}")
                 if recover and time.monotonic() - swept > SWEEP:
                     swept = time.monotonic()
-                    await self._engine.recover()
+                    await self._runs.recover()
             except EngineError as error:
                 log.warning("serving other processes: %s", error)
 
@@ -62,14 +60,14 @@ class Remote:
         try:
             reply = await self._act(request)
             if reply is not None:
-                await self._engine.store.reply(request.id, reply)
+                await self._runs.store.reply(request.id, reply)
         finally:
             self._in_hand.discard(request.id)
 
     async def _act(self, request: Request) -> dict[str, Any] | None:
         """What to answer; ``None`` if the call is another process's to answer."""
         try:
-            return {"result": await self._engine.act(request.run_id, request.verb, request.body)}
+            return {"result": await self._runs.act(request.run_id, request.verb, request.body)}
         except (Fenced, NotOwner):
             return None
         except Exception as error:  # noqa: BLE001 - who asked gets it
@@ -77,7 +75,7 @@ class Remote:
 
     async def ask(self, run_id: str, verb: str, arguments: Mapping[str, Any]) -> Any:
         """Leave a call for the owner and wait for the answer. Raises what it raised there, or ``NotOwner``."""
-        store = self._engine.store
+        store = self._runs.store
         request = await store.post(run_id, verb, _plain(arguments))
         end = time.monotonic() + PATIENCE
         looked = time.monotonic()
@@ -92,7 +90,7 @@ class Remote:
                     await self._inherit(run_id, verb)
                 except Blocked:
                     await self._withdraw(request)
-                    return await self._engine.act(run_id, verb, arguments)
+                    return await self._runs.act(run_id, verb, arguments)
         await self._withdraw(request)
         raise NotOwner(
             f"the process that owns run {run_id!r} is alive but does not answer; if it is stuck, take the run over "
@@ -101,14 +99,14 @@ class Remote:
 
     async def _inherit(self, run_id: str, verb: str) -> None:
         """If the run's owner has died, its calls are ours to answer."""
-        if await self._engine.drive(run_id, verb=verb) is not None:
-            for left in await self._engine.store.requests():
+        if await self._runs.drive(run_id, verb=verb) is not None:
+            for left in await self._runs.store.requests():
                 await self._answer(left)
 
     async def _withdraw(self, request: int) -> None:
         """Nobody is to act any more on a call whose sender has been told that it failed."""
-        await self._engine.store.reply(request, {})
-        await self._engine.store.reply_to(request)
+        await self._runs.store.reply(request, {})
+        await self._runs.store.reply_to(request)
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:

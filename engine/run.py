@@ -5,22 +5,20 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from typing import Any, Protocol, TypeVar
 
+from engine.bus import Bus
 from engine.errors import EngineError, UnknownRun
 from engine.events import ENDS, Event, to_event
-from engine.executor import REST
+from engine.host import REST, Host
 from engine.result import RunResult, build_result
-from engine.state import TERMINAL, Breakpoint
+from engine.state import TERMINAL, Breakpoint, RunState
 from engine.steps import Arm
-from engine.store import Suspension
-
-if TYPE_CHECKING:
-    from engine.engine import Engine
-    from engine.executor import Executor
+from engine.store import Store, Suspension
 
 log = logging.getLogger("engine")
+T = TypeVar("T")
 
 PAGE = 500
 """Events that are read from the store at a time."""
@@ -32,10 +30,32 @@ MAX_FAILURES = 10
 """Failures in a row after which a watcher is dropped."""
 
 
+class Desk(Protocol):
+    """What the handle of a run asks its engine for."""
+
+    store: Store
+    bus: Bus
+
+    @property
+    def is_closed(self) -> bool: ...
+
+    async def call(self, run_id: str, verb: str, arguments: Mapping[str, Any]) -> Any: ...
+
+    async def at_home(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T: ...
+
+    async def fork(self, run_id: str, at: str, **changes: Any) -> str: ...
+
+    async def rerun(self, run_id: str) -> str: ...
+
+    async def replay(self, run_id: str) -> RunState: ...
+
+    def live(self, run_id: str) -> Host | None: ...
+
+
 class Run:
     """One execution of a workflow. Handles are cheap and many may stand for one run."""
 
-    def __init__(self, engine: Engine, run_id: str, workflow_id: str, parent_run_id: str | None) -> None:
+    def __init__(self, engine: Desk, run_id: str, workflow_id: str, parent_run_id: str | None) -> None:
         self._engine = engine
         self.run_id = run_id
         self.workflow_id = workflow_id
@@ -106,9 +126,7 @@ class Run:
         ``AlreadyResumed`` (a lost race), ``InvalidResume`` (still suspended).
         """
         live = self._engine.live(self.run_id)
-        await self.resume_soon(
-            data, step=step, label=label, suspension=suspension, index=index, all=all, by=by
-        )
+        await self.resume_soon(data, step=step, label=label, suspension=suspension, index=index, all=all, by=by)
         return await self._outcome(live)
 
     async def resume_soon(
@@ -165,17 +183,12 @@ class Run:
         ``input`` is what ``at`` gets this time, ``outputs`` replaces outputs of finished steps by path (with ``at`` among
         them the fork goes on after it), ``state`` the shared state. The original is untouched. Raises ``UnknownStep``.
         """
-        from engine.fork import fork  # noqa: PLC0415 - only who forks pays for it
-
-        return await self._engine.at_home(
-            lambda: fork(self._engine, self.run_id, at, input=input, outputs=outputs or {}, state=state)
-        )
+        made = await self._engine.fork(self.run_id, at, input=input, outputs=outputs or {}, state=state)
+        return Run(self._engine, made, self.workflow_id, self.run_id)
 
     async def rerun(self) -> Run:
         """A new run with the same input, already going. Raises ``NotStarted`` if this one never was."""
-        from engine.fork import rerun  # noqa: PLC0415
-
-        return await self._engine.at_home(lambda: rerun(self._engine, self.run_id))
+        return Run(self._engine, await self._engine.rerun(self.run_id), self.workflow_id, self.run_id)
 
     # -- looking
 
@@ -195,7 +208,7 @@ class Run:
                 await asyncio.sleep(ELSEWHERE)
             return await self.result()
 
-    async def _outcome(self, live: Executor | None) -> RunResult:
+    async def _outcome(self, live: Host | None) -> RunResult:
         """:meth:`wait`, without reading the log of a run that has ended before anybody could wait for it."""
         if live is not None and live.state.ended and live.committed == live.state.seq:
             return build_result(live.state)
@@ -223,6 +236,8 @@ class Run:
                     return
                 if facts and facts[-1].type in ENDS:
                     continue
+                if engine.is_closed:
+                    return
                 local = engine.live(self.run_id) is not None
                 await listener.wait(None if local or not engine.store.shared else ELSEWHERE)
 

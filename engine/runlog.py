@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.cells import Cell
-    from engine.executor import Executor
+    from engine.host import Host
 
 _logger = logging.getLogger("engine.run")
 MAX_LINE = 10_000
@@ -18,7 +18,7 @@ MAX_LINE = 10_000
 class RunLogger(logging.LoggerAdapter[logging.Logger]):
     """``ctx.logger``: what is logged becomes a ``log`` event of the step, too. Usable from worker threads."""
 
-    def __init__(self, executor: Executor, cell: Cell) -> None:
+    def __init__(self, executor: Host, cell: Cell) -> None:
         super().__init__(_logger, {"run_id": executor.run_id, "path": cell.path})
         self._executor = executor
         self._cell = cell
@@ -33,10 +33,10 @@ class RunLogger(logging.LoggerAdapter[logging.Logger]):
                 text = f"{text} {args!r}"
         executor, path = self._executor, self._cell.path
         name = logging.getLevelName(level).lower()
-        if executor.engine.is_home:  # at once, so that it stands before the outcome of the step that says it
+        if executor.home.is_home:  # at once, so that it stands before the outcome of the step that says it
             executor.note(path, name, text[:MAX_LINE])
         else:
-            executor.on_loop(lambda: executor.note(path, name, text[:MAX_LINE]))
+            executor.home.on_loop(lambda: executor.note(path, name, text[:MAX_LINE]))
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         kwargs["extra"] = {**(kwargs.get("extra") or {}), **(self.extra or {})}

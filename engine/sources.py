@@ -30,7 +30,7 @@ from engine.schema import ANY, compile_schema
 from engine.values import Value
 
 if TYPE_CHECKING:
-    from engine.executor import Executor
+    from engine.host import Host
 
 _MISSING: Any = object()
 Read = Constant | FromStep | FromInit | FromState | FromContext | Template
@@ -42,7 +42,7 @@ class Scope:
 
     __slots__ = ("_cell", "_ctx", "_value")
 
-    def __init__(self, executor: Executor, cell: Cell, value: Any) -> None:
+    def __init__(self, executor: Host, cell: Cell, value: Any) -> None:
         self._ctx = StepContext(executor, cell)
         self._cell = cell
         self._value = value
@@ -74,7 +74,7 @@ class Scope:
 
     def output(self, name: str) -> Any:
         """The output of a step by its id; ``None`` if it did not run to its end."""
-        return self._ctx._executor.result_of(self._cell, name)
+        return self._ctx._executor.state.output_of(self._cell, name)
 
 
 class Outputs(Mapping[str, Any]):
@@ -103,7 +103,7 @@ def _field(value: Any, name: str) -> Any:
     return getattr(value, name, _MISSING) if fields and name in fields else _MISSING
 
 
-async def ask(executor: Executor, cell: Cell, condition: Condition, value: Value, what: str) -> bool:
+async def ask(executor: Host, cell: Cell, condition: Condition, value: Value, what: str) -> bool:
     """Whether a condition holds for a value. Raises ``ConditionFailed`` naming the edge."""
     try:
         if isinstance(condition, Expression):
@@ -114,7 +114,7 @@ async def ask(executor: Executor, cell: Cell, condition: Condition, value: Value
         raise ConditionFailed(f"{what}: {text!r} raised {type(error).__name__}: {message_of(error)}") from error
 
 
-async def call(executor: Executor, cell: Cell, callback: Callback, value: Value, *, looks: bool = True) -> Any:
+async def call(executor: Host, cell: Cell, callback: Callback, value: Value, *, looks: bool = True) -> Any:
     """Call a user's function with a value, and with a context if it takes one.
 
     ``looks``: it only looks at the value, so it need not be a copy.
@@ -149,14 +149,14 @@ def _tamed(error: BaseException) -> ConditionFailed | None:
     return ConditionFailed(f"it raised {type(error).__name__}: {message_of(error)}")
 
 
-async def evaluate(executor: Executor, cell: Cell, source: Source | Mapping[str, Source], value: Value) -> Any:
+async def evaluate(executor: Host, cell: Cell, source: Source | Mapping[str, Source], value: Value) -> Any:
     """What a map gives. Raises ``ConditionFailed`` naming the source that failed."""
     if isinstance(source, Mapping):
         return {key: await _one(executor, cell, one, value, f"{cell.path}: {key!r}") for key, one in source.items()}
     return await _one(executor, cell, source, value, cell.path)
 
 
-async def _one(executor: Executor, cell: Cell, source: Source, value: Value, what: str) -> Any:
+async def _one(executor: Host, cell: Cell, source: Source, value: Value, what: str) -> Any:
     try:
         if isinstance(source, Callback):
             return await call(executor, cell, source, value, looks=False)
@@ -166,7 +166,7 @@ async def _one(executor: Executor, cell: Cell, source: Source, value: Value, wha
         raise ConditionFailed(f"map {what} failed: {shown}{message_of(error)}") from error
 
 
-def _read(executor: Executor, cell: Cell, source: Read, value: Value) -> Any:
+def _read(executor: Host, cell: Cell, source: Read, value: Value) -> Any:
     match source:
         case Constant():
             return source.value
@@ -184,10 +184,10 @@ def _read(executor: Executor, cell: Cell, source: Read, value: Value) -> Any:
             assert_never(source)
 
 
-def _from_step(executor: Executor, cell: Cell, source: FromStep) -> Any:
+def _from_step(executor: Host, cell: Cell, source: FromStep) -> Any:
     """The step's output at a path; of several steps, that of the one that ran. Of a skipped arm: ``None``."""
     for id in source.ids:
-        found = executor.find(cell, id)
+        found = executor.state.find(cell, id)
         if found is not None and found.output is not None and found.status in ("success", "bailed"):
             return read_path(found.output.copy(), source.path)
     if source.many or _skipped(executor, cell, source.ids[0]):
@@ -195,8 +195,8 @@ def _from_step(executor: Executor, cell: Cell, source: FromStep) -> Any:
     raise ConditionFailed(f"step {source.ids[0]!r} has no output: it has not run to its end")
 
 
-def _skipped(executor: Executor, cell: Cell, id: str) -> bool:
-    found = executor.find(cell, id)
+def _skipped(executor: Host, cell: Cell, id: str) -> bool:
+    found = executor.state.find(cell, id)
     return found is None or found.status in ("skipped", "failed", "canceled") or isinstance(found, Frame)
 
 

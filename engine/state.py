@@ -180,6 +180,24 @@ class RunState:
                 pass
         return Site(node, path, frame, slot, flow)
 
+    def find(self, cell: Cell, id: str) -> Cell | None:
+        """A step by its id, from the innermost scope outwards, up to the cell's own workflow."""
+        frame: Cell | None = cell if isinstance(cell, Frame) else cell.parent
+        while isinstance(frame, Frame):
+            if isinstance(frame.node, Sequence):
+                found = self.cells.get(frame.inside + id)
+                if found is not None or frame.node.workflow is not None:
+                    return found
+            frame = frame.parent
+        return None
+
+    def output_of(self, cell: Cell, id: str) -> Any:
+        """The output of a step that has succeeded, by its id, as a copy; ``None`` otherwise."""
+        found = self.find(cell, id)
+        if found is None or found.status not in ("success", "bailed") or found.output is None:
+            return None
+        return found.output.copy()
+
     def _caught_by(self, frame: Frame, node: PlanNode) -> list[Cell]:
         return [cell for cell in frame.children.values() if cell.node.catch is node]
 

@@ -13,14 +13,13 @@ from engine.outcomes import failed, late, timeout_error
 from engine.plan import Call
 
 if TYPE_CHECKING:
-    from engine.context import StepContext
-    from engine.executor import Executor
+    from engine.host import Attempt, Host
 
 GRACE = 2.0
 """Seconds that a cancelled async step has before it is left alone."""
 
 
-def time_out(run: Executor, ctx: StepContext) -> None:
+def time_out(run: Host, ctx: Attempt) -> None:
     """An attempt has run for as long as it may: stop it; an async one that does not stop is left alone."""
     if ctx.closed or ctx.reason is not None:
         return
@@ -28,13 +27,13 @@ def time_out(run: Executor, ctx: StepContext) -> None:
     asyncio.get_running_loop().call_later(GRACE, _give_up, run, ctx)
 
 
-def _ask(ctx: StepContext, reason: str) -> None:
+def _ask(ctx: Attempt, reason: str) -> None:
     ctx.stop(reason)
     if ctx.task is not None:
         ctx.task.cancel()
 
 
-def _give_up(run: Executor, ctx: StepContext) -> None:
+def _give_up(run: Host, ctx: Attempt) -> None:
     cell = ctx.cell
     if ctx.closed or run.running.get(cell.path) is not ctx or not isinstance(cell.node, Call):
         return
@@ -43,12 +42,12 @@ def _give_up(run: Executor, ctx: StepContext) -> None:
     run.spawn(run.go(run.record_all(facts)), f"timeout {cell.path}")
 
 
-def _abandon(run: Executor, ctx: StepContext) -> None:
+def _abandon(run: Host, ctx: Attempt) -> None:
     ctx.closed = True
     run.running.pop(ctx.cell.path, None)
 
 
-async def stop_steps(run: Executor, below: Frame | None) -> None:
+async def stop_steps(run: Host, below: Frame | None) -> None:
     """Cancel the steps that run (below a frame) and wait for them, 2 s at most; who is left then is left alone."""
     current = asyncio.current_task()
     stopping = []
@@ -67,7 +66,7 @@ async def stop_steps(run: Executor, below: Frame | None) -> None:
             _abandon(run, ctx)
 
 
-def cancel_open(run: Executor, below: Frame) -> list[Command]:
+def cancel_open(run: Host, below: Frame) -> list[Command]:
     """Write that everything open below a frame is cancelled, the inmost first."""
     todo: list[Command] = []
     for cell in reversed(list(run.state.cells.values())):
@@ -76,10 +75,10 @@ def cancel_open(run: Executor, below: Frame) -> list[Command]:
     return todo
 
 
-def ended_late(run: Executor, cell: Cell, ctx: StepContext, ended: Future[Any]) -> None:
+def ended_late(run: Host, cell: Cell, ctx: Attempt, ended: Future[Any]) -> None:
     """A thread that was left behind has come to its end."""
     node = cell.node
-    if run.fenced or run.engine.is_closed or not isinstance(node, Call):
+    if run.fenced or run.home.is_closed or not isinstance(node, Call):
         return
     error = ended.exception()
     result = None if error is not None else ended.result()

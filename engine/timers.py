@@ -9,14 +9,14 @@ from engine.errors import EngineError, StepTimeout, SuspensionExpired
 from engine.events import Fact
 from engine.failures import describe
 from engine.plan import Call, Sleep, Wait
-from engine.values import Value
 from engine.sources import encode_free
+from engine.values import Value
 
 if TYPE_CHECKING:
-    from engine.executor import Executor
+    from engine.host import Host
 
 
-def woken(run: Executor, cell: Cell, mark: str | int) -> list[Fact] | None:
+def woken(run: Host, cell: Cell, mark: str | int) -> list[Fact] | None:
     """The facts that a time makes for a cell; ``[]``: start it again; ``None``: nothing, things have moved on."""
     if cell.status in DONE or run.state.canceling or run.state.ended:
         return None

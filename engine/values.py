@@ -156,3 +156,12 @@ class Value:
 def null() -> Value:
     """A fresh ``None``."""
     return Value(b"null", ANY, None)
+
+
+def checked(given: Value, wanted: Schema) -> Value:
+    """A value as another schema takes it: the same one, if that changes nothing. Raises ``DataError``."""
+    made = Value.of(wanted.decode(given.raw), wanted)
+    if made.raw == given.raw:
+        made.seq = given.seq
+    made.holes = made.holes or given.holes
+    return made

@@ -73,7 +73,7 @@ def read_answer(fields: Sequence[Field], ask: Ask) -> Any:
 def read_field(field: Field, ask: Ask) -> Any:
     """Ask until the line can be understood; ``NONE`` if it was left out."""
     hint = " | ".join(map(str, field.choices)) if field.choices else WORDS.get(field.kind, "JSON")
-    default = "" if field.default is NONE or field.default == "" else f", Enter for {field.default}"
+    default = "" if field.default is NONE or field.default in (None, "", [], {}) else f", Enter for {field.default}"
     left_out = ", Enter for none" if not field.required and not default else ""
     name = f"{field.name}: " if field.name and field.label != field.name else ""
     prompt = f"{name}{field.label} [{hint}{default}{left_out}]"
@@ -85,7 +85,7 @@ def read_field(field: Field, ask: Ask) -> Any:
             return understood(line, field)
         except ValueError:
             wanted = "one of them" if field.choices else WORDS.get(field.kind, "JSON")
-            prompt = f"That is not {wanted}. {field.label} [{hint}]"
+            prompt = f"That is not {wanted} [{hint}]"
 
 
 def understood(line: str, field: Field) -> Any:

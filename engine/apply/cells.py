@@ -9,8 +9,9 @@ from engine.state import RunState
 
 
 def cell_of(state: RunState, fact: Fact) -> Cell:
+    """The cell that a fact is about, which has begun before."""
     site = fact.site
-    if site is not None and type(site) is not Site:
+    if site is not None and not isinstance(site, Site):
         return site
     found = state.cells.get(fact.path or "")
     if found is None:

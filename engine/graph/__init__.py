@@ -35,7 +35,8 @@ def build_graph(source: Source, *, fold: Collection[str] = (), unfold: Collectio
     """
     if isinstance(source, Graph):
         return source
-    definition = source if isinstance(source, Mapping) else getattr(source, "plan", source).definition
+    plan: Any = getattr(source, "plan", source)
+    definition = source if isinstance(source, Mapping) else plan.definition
     return build(definition, fold=frozenset(fold), unfold=frozenset(unfold))
 
 

@@ -64,7 +64,7 @@ async def find_faults(draft: Draft) -> Draft:
 async def ask_editor(draft: Draft, ctx: StepContext) -> Draft:
     """Show text and findings to a person. The run waits here, for minutes or for months."""
     question = {"text": draft.text, "findings": draft.findings}
-    edit = await ctx.ask(question, Edit, title=f"Round {ctx.iteration}: {len(draft.findings)} findings")
+    edit = await ctx.ask(question, Edit, title=f"Round {ctx.iteration}, findings: {len(draft.findings)}")
     return Draft(text=edit.text or draft.text, findings=draft.findings, action=edit.action)
 
 

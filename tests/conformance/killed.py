@@ -7,7 +7,6 @@ Steps write a line to NOTES for each call, so that both processes' calls can be 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sys
@@ -16,15 +15,7 @@ from typing import Any
 
 from engine import Engine, RunInfo, StepContext, Workflow, create_step, create_workflow
 
-INPUT: dict[str, Any] = {
-    "arms": {"n": 1},
-    "items": [1, 2, 3],
-    "rounds": 0,
-    "asleep": {},
-    "state": {},
-    "end": {},
-    "ask": {},
-}
+INPUT: dict[str, Any] = {"arms": {"n": 1}, "items": [1, 2, 3], "rounds": 0}
 
 
 class Notes:
@@ -44,7 +35,7 @@ class Notes:
         return self._path.read_text().split("\n")[:-1] if self._path.exists() else []
 
     def step(self, id: str, *, kills: Any = None, wait: float = 0.0, **options: Any) -> Any:
-        """A step that notes itself, gives its input back, and dies the first time at ``kills`` (an input; ``...``: any)."""
+        """A step that notes itself, gives its input back, and dies the first time at an input (``...``: any)."""
 
         async def work(data: Any, ctx: StepContext) -> Any:
             first = self.add(f"{ctx.path}:{ctx.idempotency_key.removeprefix(ctx.run_id)}")
@@ -56,41 +47,61 @@ class Notes:
         return create_step(id=id, execute=work, **options)
 
 
-def workflow(name: str, notes: Notes) -> Workflow[Any, Any]:
-    """One of the workflows by its name; its id is its name."""
-    made = create_workflow(id=name)
-    match name:
-        case "arms":
-            arms = [notes.step("quick"), notes.step("deadly", kills=..., wait=0.05)]
-            return made.then(notes.step("a")).parallel(arms).then(notes.step("z"))
-        case "items":
-            return made.foreach(notes.step("item", kills=2))
-        case "rounds":
+def arms(notes: Notes) -> Workflow[Any, Any]:
+    """Two arms: one ends, one kills."""
+    both = [notes.step("quick"), notes.step("deadly", kills=..., wait=0.05)]
+    return create_workflow(id="arms").then(notes.step("a")).parallel(both).then(notes.step("z"))
 
-            async def more(data: int, ctx: StepContext) -> int:
-                if notes.add(ctx.path) and data == 1:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return data + 1
 
-            return made.do_while(create_step(id="more", execute=more), "value < 3")
-        case "asleep":
-            sleeper = create_workflow(id="s").sleep(0.6)
-            return made.parallel([sleeper, notes.step("deadly", kills=..., wait=0.05)])
-        case "state":
+def items(notes: Notes) -> Workflow[Any, Any]:
+    """Three items, the second kills."""
+    return create_workflow(id="items").foreach(notes.step("item", kills=2))
 
-            async def write(data: Any, ctx: StepContext) -> Any:
-                ctx.set_state(c=ctx.state["c"] + 41)
 
-            async def read(data: Any, ctx: StepContext) -> Any:
-                if notes.add("read"):
-                    ctx.set_state(c=0)
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return ctx.state
+def rounds(notes: Notes) -> Workflow[Any, Any]:
+    """Three rounds, the second kills."""
 
-            return made.then(create_step(id="write", execute=write)).then(create_step(id="read", execute=read))
-        case "ask":
-            return made.then(notes.step("deadly", kills=..., on_crash="ask")).then(notes.step("z"))
-    return create_workflow(id=name, on_finish=lambda info: finish(notes, info)).then(notes.step("a"))
+    async def more(data: int, ctx: StepContext) -> int:
+        if notes.add(ctx.path) and data == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return data + 1
+
+    return create_workflow(id="rounds").do_while(create_step(id="more", execute=more), "value < 3")
+
+
+def asleep(notes: Notes) -> Workflow[Any, Any]:
+    """A sleeper, and a step that kills while it sleeps."""
+    sleeper = create_workflow(id="s").sleep(0.6)
+    return create_workflow(id="asleep").parallel([sleeper, notes.step("deadly", kills=..., wait=0.05)])
+
+
+def state(notes: Notes) -> Workflow[Any, Any]:
+    """A step that writes, and one that kills after it has written."""
+
+    async def write(data: Any, ctx: StepContext) -> None:
+        ctx.set_state(c=ctx.state.get("c", 1) + 41)
+
+    async def read(data: Any, ctx: StepContext) -> Any:
+        if notes.add("read"):
+            ctx.set_state(c=0)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return ctx.state
+
+    first, second = create_step(id="write", execute=write), create_step(id="read", execute=read)
+    return create_workflow(id="state").then(first).then(second)
+
+
+def ask(notes: Notes) -> Workflow[Any, Any]:
+    """A step that kills, and wants to be asked about."""
+    return create_workflow(id="ask").then(notes.step("deadly", kills=..., on_crash="ask")).then(notes.step("z"))
+
+
+def end(notes: Notes) -> Workflow[Any, Any]:
+    """A hook that kills."""
+    return create_workflow(id="end", on_finish=lambda info: finish(notes, info)).then(notes.step("a"))
+
+
+WORKFLOWS = {make.__name__: make for make in (arms, items, rounds, asleep, state, ask, end)}
 
 
 def finish(notes: Notes, info: RunInfo) -> None:
@@ -100,9 +111,9 @@ def finish(notes: Notes, info: RunInfo) -> None:
 
 
 async def main(store: str, name: str, notes: str) -> None:
-    async with Engine([workflow(name, Notes(Path(notes)))], store=store) as engine:
+    async with Engine([WORKFLOWS[name](Notes(Path(notes)))], store=store) as engine:
         run = await engine.create_run(name, run_id="r")
-        await run.start(INPUT[name], state=json.loads('{"c": 1}') if name == "state" else None)
+        await run.start(INPUT.get(name, {}))
         await asyncio.Event().wait()
 
 

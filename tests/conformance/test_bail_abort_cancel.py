@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -97,10 +98,8 @@ async def test_a_step_that_does_not_heed_the_cancel_does_not_win(open_engine: Op
 
     async def deaf(data: Any) -> str:
         started.set()
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            pass
         return "done"
 
     engine = await open_engine(create_workflow(id="w").then(create_step(id="deaf", execute=deaf)))

@@ -95,7 +95,7 @@ async def test_an_expression_over_what_is_missing_fails_the_run(open_engine: Ope
 )
 async def test_a_condition_may_give_any_value(open_engine: OpenEngine, answer: Any, runs: bool) -> None:
     """E5: as in Python, what is true counts."""
-    engine = await open_engine(create_workflow(id="w").branch([(lambda data: answer, add("a"))]))
+    engine = await open_engine(create_workflow(id="w").branch([(lambda _: answer, add("a"))]))
     result = await (await launch(engine, "w", {"n": 1})).result()
     assert result.result == ({"a": {"n": 2}} if runs else {})
 

@@ -77,7 +77,7 @@ def test_a_bad_concurrency_is_refused_at_commit(wrong: Any) -> None:
 @pytest.mark.parametrize("wrong", [0, -1, 2.9, None])
 async def test_a_bad_concurrency_from_a_function_fails_the_run(open_engine: OpenEngine, wrong: Any) -> None:
     """G3: it names the foreach; no item starts."""
-    engine = await open_engine(create_workflow(id="w").foreach(add("a"), concurrency=lambda items: wrong))
+    engine = await open_engine(create_workflow(id="w").foreach(add("a"), concurrency=lambda _: wrong))
     result = await (await launch(engine, "w", [{"n": 1}])).result()
     assert (result.status, statuses(result.steps)) == ("failed", {"a": "failed"})
     assert result.error is not None
@@ -134,7 +134,7 @@ async def test_what_is_no_list_fails(open_engine: OpenEngine, given: Any) -> Non
 
 async def test_an_empty_list_gives_an_empty_list(open_engine: OpenEngine) -> None:
     """And the run goes on."""
-    engine = await open_engine(create_workflow(id="w").foreach(add("a")).map(lambda items: len(items)))
+    engine = await open_engine(create_workflow(id="w").foreach(add("a")).map(len))
     result = await (await launch(engine, "w", [])).result()
     assert (result.status, result.result, result.steps["a"].output) == ("success", 0, [])
 

@@ -140,7 +140,7 @@ async def test_a_map_after_a_foreach_gets_the_list(open_engine: OpenEngine) -> N
     """C10: and what it makes is checked by the step that follows."""
     taker = create_step(id="total", execute=same, input_schema=int)
     workflow = create_workflow(id="w").foreach(add("a")).map(lambda items: sum(item["n"] for item in items)).then(taker)
-    wrong = create_workflow(id="wrong").foreach(add("a")).map(lambda items: "x").then(taker)
+    wrong = create_workflow(id="wrong").foreach(add("a")).map(lambda _: "x").then(taker)
     engine = await open_engine(workflow, wrong)
     assert (await (await launch(engine, "w", [{"n": 1}, {"n": 2}])).result()).result == 5
     failed = await (await launch(engine, "wrong", [{"n": 1}])).result()

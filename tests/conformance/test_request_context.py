@@ -31,7 +31,7 @@ async def test_every_step_sees_it(open_engine: OpenEngine) -> None:
         create_workflow(id="w", request_context_schema=Caller)
         .then(reading("a"))
         .branch([("context.role == 'guest'", reading("b"))])
-        .map({"a": lambda data, ctx: ctx.result_of("a"), "b": lambda data: data["b"], "user": from_context("user")})
+        .map({"a": lambda _, ctx: ctx.result_of("a"), "b": lambda data: data["b"], "user": from_context("user")})
     )
     engine = await open_engine(workflow)
     run = await launch(engine, "w", request_context={"user": "ann"})

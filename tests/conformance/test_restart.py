@@ -17,8 +17,8 @@ import pytest
 
 from engine import Engine, Run, StoreError, create_step, create_workflow
 from engine.stores.memory import MemoryStore
-from tests.conformance.killed import Notes, workflow
-from tests.fixtures import OpenEngine, add, launch, lines, statuses
+from tests.conformance.killed import WORKFLOWS, Notes
+from tests.fixtures import add, launch, lines, statuses
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,7 +36,7 @@ def crash(sqlite_url: str, tmp_path: Path) -> Crash:
         process = await asyncio.create_subprocess_exec(*program, cwd=ROOT)
         assert await process.wait() == -signal.SIGKILL
         notes = Notes(path)
-        async with Engine([workflow(name, notes)], store=sqlite_url) as engine:
+        async with Engine([WORKFLOWS[name](notes)], store=sqlite_url) as engine:
             yield await engine.get_run("r"), notes
 
     return crashed
@@ -187,7 +187,7 @@ def failing(refused: asyncio.Event) -> MemoryStore:
     return Failing()
 
 
-async def test_nothing_starts_before_what_it_follows_is_stored(open_engine: OpenEngine) -> None:
+async def test_nothing_starts_before_what_it_follows_is_stored() -> None:
     """P10: a store that fails to take a step's success stops the run there."""
     calls: list[str] = []
     refused = asyncio.Event()
@@ -198,19 +198,20 @@ async def test_nothing_starts_before_what_it_follows_is_stored(open_engine: Open
 
         return create_step(id=id, execute=work)
 
-    engine = await open_engine(create_workflow(id="w").then(noting("a")).then(noting("b")), store=failing(refused))
-    run = await engine.create_run("w")
-    await run.start_soon()
-    await refused.wait()
-    for _ in range(10):
-        await asyncio.sleep(0)
-    assert (calls, await lines(run)) == (["a"], ["run.created", "run.started", "step.started a"])
+    flow = create_workflow(id="w").then(noting("a")).then(noting("b"))
+    async with Engine([flow], store=failing(refused)) as engine:
+        run = await engine.create_run("w")
+        await run.start_soon()
+        await refused.wait()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert (calls, await lines(run)) == (["a"], ["run.created", "run.started", "step.started a"])
 
 
-async def test_whoever_waits_is_told_that_the_store_failed(open_engine: OpenEngine) -> None:
+async def test_whoever_waits_is_told_that_the_store_failed() -> None:
     """P10: nobody hangs on a run that can't go on."""
-    engine = await open_engine(create_workflow(id="w").then(add("a")), store=failing(asyncio.Event()))
-    run = await engine.create_run("w")
-    # BUG: the run is let go without its cause, and ``wait`` then polls for somebody else to go on with it, for ever.
-    ended = (await asyncio.gather(asyncio.wait_for(run.start({"n": 1}), 2), return_exceptions=True))[0]
-    assert repr(ended) == "StoreError('the disk is gone')"
+    async with Engine([create_workflow(id="w").then(add("a"))], store=failing(asyncio.Event())) as engine:
+        run = await engine.create_run("w")
+        # BUG: the run is let go without its cause, and ``wait`` polls for ever for somebody to go on with it.
+        ended = (await asyncio.gather(asyncio.wait_for(run.start({"n": 1}), 1), return_exceptions=True))[0]
+        assert repr(ended) == "StoreError('the disk is gone')"

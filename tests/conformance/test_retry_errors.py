@@ -131,6 +131,18 @@ async def test_what_was_raised_is_kept(open_engine: OpenEngine) -> None:
         result.unwrap()
 
 
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, BaseException])
+async def test_whatever_is_raised_fails_the_step_alone(open_engine: OpenEngine, kind: type[BaseException]) -> None:
+    """L8: also what is no ``Exception``; the program goes on, and so do other runs."""
+    raising = create_workflow(id="w").then(fail("a", kind("enough")))
+    engine = await open_engine(raising, create_workflow(id="other").then(add("a")))
+    result = await (await launch(engine, "w")).result()
+    assert (result.status, statuses(result.steps)) == ("failed", {"a": "failed"})
+    assert result.error is not None
+    assert (result.error["type"], result.error["message"]) == (kind.__name__, "enough")
+    assert (await (await launch(engine, "other", {"n": 1})).result()).result == {"n": 2}
+
+
 async def test_a_result_is_the_callers_own(open_engine: OpenEngine) -> None:
     """What somebody does to it changes neither the run nor the next result."""
     engine = await open_engine(create_workflow(id="w").then(fail("a")))

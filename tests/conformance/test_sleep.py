@@ -20,7 +20,7 @@ async def slept(run: Any) -> float:
 
 @pytest.mark.parametrize(
     "duration",
-    [0.03, timedelta(milliseconds=30), lambda data: data["n"] * 0.03, lambda data, ctx: ctx.init["n"] * 0.03],
+    [0.03, timedelta(milliseconds=30), lambda data: data["n"] * 0.03, lambda _, ctx: ctx.init["n"] * 0.03],
     ids=["seconds", "timedelta", "function", "function with context"],
 )
 async def test_a_sleep_delays_and_passes_its_input_on(open_engine: OpenEngine, duration: Any) -> None:
@@ -36,7 +36,7 @@ async def test_a_sleep_until_a_time(open_engine: OpenEngine) -> None:
     when = datetime.now(UTC) + timedelta(seconds=0.05)
     engine = await open_engine(
         create_workflow(id="fixed").sleep_until(when),
-        create_workflow(id="computed").sleep_until(lambda data: datetime.now(UTC) + timedelta(seconds=0.01)),
+        create_workflow(id="computed").sleep_until(lambda _: datetime.now(UTC) + timedelta(seconds=0.01)),
     )
     for id in ("fixed", "computed"):
         run = await launch(engine, id, {"n": 1})
@@ -45,7 +45,7 @@ async def test_a_sleep_until_a_time(open_engine: OpenEngine) -> None:
     assert fired.at >= when or id == "computed"
 
 
-@pytest.mark.parametrize("amount", [0, lambda data: -5], ids=["none", "negative"])
+@pytest.mark.parametrize("amount", [0, lambda _: -5], ids=["none", "negative"])
 async def test_no_time_at_all_ends_at_once(open_engine: OpenEngine, amount: Any) -> None:
     """U4: nothing, a negative number from a function, or a time that has passed."""
     past = datetime.now(UTC) - timedelta(days=1)
@@ -127,7 +127,7 @@ async def test_an_event_that_does_not_come_in_time_fails_the_step(open_engine: O
 
 async def test_a_wait_outlives_its_engine(sqlite_url: str) -> None:
     """What was sent before and after a restart arrives."""
-    flow = create_workflow(id="w").wait_for_event("one").wait_for_event("two").map(lambda data, ctx: data)
+    flow = create_workflow(id="w").wait_for_event("one").wait_for_event("two").map(lambda data: data)
     async with Engine([flow], store=sqlite_url) as engine:
         run = await engine.create_run("w", run_id="r")
         await run.start_soon({})

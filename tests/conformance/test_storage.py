@@ -1,6 +1,6 @@
 """What is kept of runs, and how it is listed.
 
-Left out: reading only some fields of a run, a rule for which runs to keep (``prune`` removes), the blobs of a store (its own test).
+Left out: reading only some fields of a run, a rule for which runs to keep (``prune`` removes).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Questions and answers: who is asked what, which answer goes where, and that each counts once.
 
-Left out: a store that keeps nothing (there is none), what a second ``suspend`` in one pass does (the first one stops the step).
+Left out: a store that keeps nothing (there is none), a second ``suspend`` in one pass (the first one stops the step).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ async def test_a_resumed_step_runs_again_from_the_top(open_engine: OpenEngine) -
 
 
 async def test_every_way_to_name_a_step_finds_it(open_engine: OpenEngine) -> None:
-    """J3: the step, its id, its path, a list of ids or steps, the workflow it is in, its label, its question, nothing."""
+    """J3: the step, its id, its path, a list of either, the workflow it is in, its label, its question, nothing."""
     leaf = asking("s", label="ok?")
     child = create_workflow(id="n").then(leaf)
     engine = await open_engine(create_workflow(id="w").then(child))
@@ -185,7 +185,7 @@ async def test_nothing_runs_after_suspend(open_engine: OpenEngine) -> None:
             return ctx.resume_data
         try:
             await ctx.suspend("first")
-        except Exception:
+        except Exception:  # noqa: BLE001 - what a careless step does
             reached.append("caught")
         reached.append("after")
         return None

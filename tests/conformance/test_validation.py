@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from engine import InvalidInput, InvalidResume, RetryPolicy, StepContext, create_step, create_workflow, step
+from engine import (
+    DefinitionError,
+    InvalidInput,
+    InvalidResume,
+    RetryPolicy,
+    StepContext,
+    create_step,
+    create_workflow,
+    step,
+)
 from tests.fixtures import OpenEngine, add, launch, lines, statuses
 
 
@@ -210,3 +219,14 @@ async def test_a_decorated_steps_annotations_are_its_schemas(open_engine: OpenEn
     engine = await open_engine(create_workflow(id="w").then(double))
     assert (await (await launch(engine, "w", {"n": 4})).result()).result == {"n": 8}
     assert (await (await launch(engine, "w", {"n": "x"})).result()).status == "failed"
+
+
+def test_an_output_that_can_not_feed_the_next_input_is_refused_at_commit() -> None:
+    """A missing field, a wrong type, and a foreach over what is no list: all in one error, each with a remedy."""
+    number = create_step(id="number", execute=same, output_schema=Number)
+    key = create_step(id="key", execute=same, input_schema=Key, output_schema=int)
+    text = create_step(id="text", execute=same, input_schema=str, output_schema=int)
+    with pytest.raises(DefinitionError) as caught:
+        create_workflow(id="w").then(number).then(key).then(text).foreach(add("item")).commit()
+    assert [problem.where for problem in caught.value.problems] == ["step 'key'", "step 'text'", "foreach 'foreach-1'"]
+    assert all(problem.remedy for problem in caught.value.problems)

@@ -18,8 +18,8 @@ async def test_a_text_is_mended_and_accepted(open_engine: OpenEngine) -> None:
     result = await run.resume({"action": "accept"})
 
     findings = ["'The' is doubled", "there are too many spaces", "the last sentence has no end"]
-    assert (first.title, first.payload) == ("Round 1: 3 findings", {"text": TEXT, "findings": findings})
-    assert (second.title, second.payload) == ("Round 2: 0 findings", {"text": MENDED, "findings": []})
+    assert (first.title, first.payload) == ("Round 1, findings: 3", {"text": TEXT, "findings": findings})
+    assert (second.title, second.payload) == ("Round 2, findings: 0", {"text": MENDED, "findings": []})
     assert (result.status, result.result) == ("success", {"published": True, "text": MENDED, "words": 9})
     assert [record.status for record in result.steps["round"].iterations] == ["success", "success"]
 

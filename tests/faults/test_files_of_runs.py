@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 import pytest
 
-from engine import Engine, StepContext, create_step, create_workflow
+from engine import Engine, StepContext, create_step, create_workflow, value
 from engine.errors import StoreCorrupt, StoreNewer, UnknownRun
 from engine.stores import sqlite
 from engine.stores.sqlite import tables
@@ -26,7 +26,7 @@ async def ask(data: Any, ctx: StepContext) -> Any:
 
 
 def flow() -> Any:
-    each = create_workflow(id="each").map(lambda data: [{"n": n} for n in range(5)]).foreach(add("item"), concurrency=2)
+    each = create_workflow(id="each").map(value([{"n": n} for n in range(5)])).foreach(add("item"), concurrency=2)
     asked = create_step(id="approve", execute=ask)
     return create_workflow(id="w").then(each).map(lambda items: items[-1]).then(asked).then(add("last")).commit()
 
@@ -141,7 +141,7 @@ async def test_a_file_of_an_older_version_is_brought_up_to_date_and_its_runs_go_
     connection.close()
     assert verify(path) == []
     monkeypatch.undo()
-    (copy,) = [file for file in tmp_path.iterdir() if ".bak" in file.name]
+    copy = tmp_path / f"runs.db.bak-v{len(tables.MIGRATIONS)}"
     (tmp_path / "again.db").write_bytes(copy.read_bytes())
     assert await finish(tmp_path / "again.db", run_id) == {"n": 106}
     assert len(old) == len(copy.read_bytes())

@@ -203,7 +203,9 @@ async def test_answers_from_other_event_loops_race_too(tmp_path: Path) -> None:
             return asyncio.run(outcomes([run.resume_soon(n)]))[0]
 
         made = await asyncio.gather(*(asyncio.to_thread(answer, i) for i in range(1, CLIENTS + 1)))
-        assert Counter(made) == {None: 1, AlreadyResumed: CLIENTS - 1}
+        assert made.count(None) == 1
+        # Who names no question and comes after the end is told that nothing is open.
+        assert set(made) <= {None, AlreadyResumed, NotSuspended}
         assert (await run.wait()).result == {"n": made.index(None) + 1}
     assert len(ran) == 1
     assert verify(tmp_path / "runs.db") == []

@@ -34,11 +34,9 @@ async def test_a_run_that_is_deleted_while_it_is_read_ends_the_reading(open_engi
     reading = run.events(follow=True)
     assert (await anext(reading)).type == "run.created"
     await engine.delete_run(run.run_id)
-    seen = []
-    with pytest.raises(UnknownRun):  # unless all of it had been read before
-        seen = [event.type async for event in reading]
-        raise UnknownRun("read to its end")
-    assert seen in ([], ["run.started", *["step.started", "step.succeeded"] * 2, "run.succeeded"])
+    # What was read from the store before comes to its end; then the run is unknown.
+    made = await asyncio.gather(collect(reading), return_exceptions=True)
+    assert isinstance(made[0], UnknownRun) or made[0][-1] == "run.succeeded"
     for call in (run.result(), run.status(), lines(run), run.cancel(), run.rerun(), engine.get_run(run.run_id)):
         with pytest.raises(UnknownRun):
             await call

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from engine import (
     RetryPolicy,
+    RunInfo,
     Step,
     StepContext,
     Workflow,
@@ -107,6 +108,11 @@ def all_flows(place: Place) -> Flows:
 def shapes(place: Place) -> list[Workflow[Any, Any]]:
     """One workflow for each kind of block."""
     step = lambda id, **options: effect(place, id, **options)  # noqa: E731
+
+    async def on_start(info: RunInfo) -> None:
+        place.note("on_start 1")
+        await place.pass_by("on_start")
+
     inner = create_workflow(id="inner").then(step("x")).then(step("y"))
     return [
         create_workflow(id="sequence").then(step("a")).then(step("b")).then(step("c")),
@@ -116,6 +122,7 @@ def shapes(place: Place) -> list[Workflow[Any, Any]]:
         create_workflow(id="loop").do_while(chain("round").then(step("s")).then(step("t")), "n < 6"),
         create_workflow(id="branch").branch([("n > 0", step("yes")), ("n <= 0", step("no"))]),
         create_workflow(id="alone").then(step("a")),
+        create_workflow(id="hooked", on_start=on_start).then(step("a")),
     ]
 
 

@@ -211,22 +211,19 @@ async def test_a_call_that_failed_because_the_owner_is_stuck_is_never_acted_on(
 
 
 async def test_a_slow_call_is_acted_on_once(life: Life) -> None:
-    """A cancel takes as long as the step needs to give up; other calls are served meanwhile."""
-    life.place.hold("stubborn")
+    """The hook of a start takes its time; other calls are served meanwhile, and the start is not made again."""
+    life.place.hold("on_start")
     owner = await life.spawn()
-    await owner.run("stubborn", {"n": 0})
+    await owner.send("create_run", workflow="hooked", run_id="r")
     await owner.run("listening", run_id="other")
-    await life.place.seen("stubborn")
     async with life.engine() as engine:
         run = await engine.get_run("r")
-        canceling = asyncio.ensure_future(run.cancel("enough"))
-        async for event in run.events():
-            if event.type == "run.cancel_requested":
-                break
+        starting = asyncio.ensure_future(run.start({"n": 0}))
+        await life.place.seen("on_start")
         await _fast(engine.send_event("other", "go", {"n": 0}))
-        life.place.release("stubborn")
-        assert await canceling is True
-        assert (await lines(run)).count("run.cancel_requested") == 1
+        life.place.release("on_start")
+        assert (await starting).result == {"n": 1}
+    assert sorted(life.place.effects()) == ["a 1", "on_start 1", "z 1"]
 
 
 async def _race(life: Life, verb: str, run_id: str, arguments: dict[str, Any]) -> Counter[str]:

@@ -237,8 +237,8 @@ async def test_the_idempotency_key_is_the_same_in_every_attempt_and_after_every_
     assert (attempts, len(set(keys))) == (("1", "2", "3"), 1)
 
 
-async def test_a_run_that_was_being_cancelled_ends_canceled(life: Life) -> None:
-    """A step that swallows the cancel keeps the run from ending until its grace is over; it dies before."""
+async def _die_while_canceling(life: Life) -> None:
+    """A step that swallows the cancel keeps the run from ending until its grace is over; the process dies before."""
     life.place.hold("stubborn")
     child = await life.spawn()
     await child.run("stubborn", {"n": 0})
@@ -251,10 +251,23 @@ async def test_a_run_that_was_being_cancelled_ends_canceled(life: Life) -> None:
     await child.kill()
     with pytest.raises(ConnectionError):
         await canceling
+
+
+async def test_a_run_that_was_being_cancelled_ends_canceled(life: Life) -> None:
+    await _die_while_canceling(life)
     async with life.engine() as engine:
         run = await engine.get_run("r")
         assert (await run.wait(5)).status == "canceled"
         assert (await lines(run))[-2:] == ["step.canceled stubborn", "run.canceled"]
+    assert life.place.effects() == ["stubborn 1"]
+
+
+async def test_a_run_that_was_being_cancelled_can_be_cancelled_again(life: Life) -> None:
+    await _die_while_canceling(life)
+    async with life.engine(recover=False) as engine:
+        run = await engine.get_run("r")
+        assert await run.cancel() is True
+        assert (await run.result()).status == "canceled"
     assert life.place.effects() == ["stubborn 1"]
 
 

@@ -1,0 +1,106 @@
+"""Leaves that are not steps: maps, sleeps, waits for events."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from engine.cells import Cell
+from engine.clock import from_iso, to_iso
+from engine.commands import Command
+from engine.errors import ConditionFailed, DataError, NotSerializable
+from engine.events import Fact
+from engine.failures import describe
+from engine.flow import Callback
+from engine.plan import Map, Sleep, Wait
+from engine.sources import call, encode_free, evaluate
+from engine.values import Value, checked
+
+if TYPE_CHECKING:
+    from engine.host import Host
+
+
+async def do(run: Host, cell: Cell) -> list[Command]:
+    """Do what a map, a sleep or a wait does."""
+    node = cell.node
+    try:
+        match node:
+            case Map():
+                made = await evaluate(run, cell, node.source, cell.input)
+                value = Value(_encoded(cell, made))
+                return run.record(Fact("step.succeeded", cell.path, attempt=cell.attempts, value=value, site=cell))
+            case Sleep():
+                return await _sleep(run, cell, node)
+            case Wait():
+                return deliver_early(run, cell, node)
+            case _:
+                return []
+    except Exception as error:
+        data = {"error": describe(error, step=cell.path)}
+        return run.record(Fact("step.failed", cell.path, attempt=cell.attempts, data=data, site=cell))
+
+
+def _encoded(cell: Cell, made: Any) -> bytes:
+    try:
+        return encode_free(made)
+    except NotSerializable as error:
+        raise NotSerializable(f"map {cell.path!r}: {error}", path=error.path) from error
+
+
+async def _sleep(run: Host, cell: Cell, node: Sleep) -> list[Command]:
+    due = await _due(run, cell, node)
+    if due <= run.clock.now():
+        return run.record(Fact("step.succeeded", cell.path, attempt=cell.attempts, value=cell.input, site=cell))
+    return run.record(Fact("timer.started", cell.path, attempt=cell.attempts, data={"due": to_iso(due)}, site=cell))
+
+
+async def _due(run: Host, cell: Cell, node: Sleep) -> float:
+    given: Any = node.until if node.until is not None else node.duration
+    if isinstance(given, Callback):
+        try:
+            given = await call(run, cell, given, cell.input)
+        except Exception as error:
+            raise ConditionFailed(f"{cell.path!r}: {given.name} raised {type(error).__name__}: {error}") from error
+    if node.until is not None:
+        return _moment(cell, given)
+    seconds = given.total_seconds() if hasattr(given, "total_seconds") else given
+    if not isinstance(seconds, (int, float)) or math.isnan(seconds):
+        raise ConditionFailed(f"{cell.path!r} sleeps for {given!r}; give seconds or a timedelta")
+    return run.clock.now() + seconds
+
+
+def _moment(cell: Cell, given: Any) -> float:
+    if isinstance(given, str):
+        given = from_iso(given)
+    if hasattr(given, "timestamp"):
+        if given.tzinfo is None:
+            raise ConditionFailed(
+                f"{cell.path!r} sleeps until {given!r}, which has no time zone; give an aware datetime"
+            )
+        return float(given.timestamp())
+    if isinstance(given, (int, float)) and not isinstance(given, bool):
+        return float(given)
+    raise ConditionFailed(f"{cell.path!r} sleeps until {given!r}; give a datetime with a time zone")
+
+
+def deliver_early(run: Host, cell: Cell, node: Wait) -> list[Command]:
+    """An event that came before it was waited for is taken now; one that does not fit is noted and dropped."""
+    for name, value in list(run.state.inbox):
+        if name != node.event:
+            continue
+        try:
+            fitting = checked(value, node.schema) if not node.schema.is_any else value
+        except DataError as error:
+            run.note(cell.path, "warning", f"event {name!r} came early and does not fit: {error}")
+            continue
+        return received(run, cell, name, fitting, early=True)
+    return []
+
+
+def received(run: Host, cell: Cell, name: str, value: Value, *, early: bool = False) -> list[Command]:
+    """An event has come to a step that waits for it."""
+    data: dict[str, Any] = {"name": name}
+    if early:
+        data["early"] = True
+    run.record(Fact("event.received", cell.path, data=data, value=value, site=cell))
+    return run.record(Fact("step.succeeded", cell.path, attempt=cell.attempts, value=value, site=cell))
