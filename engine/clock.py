@@ -27,7 +27,8 @@ class SystemClock:
     """The machine's clock. A timer checks the wall clock again when it fires, so a clock that jumps ends no wait early."""
 
     def now(self) -> float:
-        return round(time.time(), 6)  # as exact as a datetime, so that one taken from an event finds that event
+        # As exact as a datetime, so that one taken from an event finds that event; rounding a float takes five times as long.
+        return time.time_ns() // 1_000 / 1_000_000
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         return asyncio.get_running_loop().call_later(max(0.0, when - time.time()), callback)

@@ -293,6 +293,10 @@ class Engine:
         """The state of a run as of now. Raises ``UnknownRun``; ``WorkflowMissing`` if it can't even be looked at."""
         return await self._runs.replay(run_id)
 
+    def lost(self, run_id: str) -> BaseException | None:
+        """Why a run stopped here, although nobody else goes on with it; ``None`` for others."""
+        return self._runs.lost(run_id)
+
     def live(self, run_id: str) -> Executor | None:
         """The live side of a run, if it is in this process."""
         return self._runs.get(run_id)

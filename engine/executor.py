@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("engine")
 
+TURNS = 16
+"""Steps in a row after which others get the event loop, even if none of these steps waited for anything."""
+
 _STATUS_FACT = {
     "running": "run.resumed",
     "paused": "run.paused",
@@ -244,7 +247,11 @@ class Executor:
         task = asyncio.current_task()
         if task is None:
             raise AssertionError("a worker is a task")
+        turns = 0
         while True:
+            turns += 1
+            if turns % TURNS == 0:
+                await asyncio.sleep(0)
             node = cell.node
             if not isinstance(node, Call) or cell.status != "running" or self.closing or cell.path in self.running:
                 return
@@ -346,7 +353,7 @@ class Executor:
             if ctx.task is not None and ctx.task is not asyncio.current_task():
                 ctx.task.cancel()
         self._fail_waiters(why)
-        self.home.forget(self.run_id)
+        self.home.forget(self.run_id, why)
 
     async def close(self, grace: float) -> None:
         """The engine closes: interrupt what runs, keep everything that is written."""

@@ -88,6 +88,7 @@ class LiveRuns:
         self._live: dict[str, Executor] = {}
         self._taking: dict[str, asyncio.Task[Executor | None]] = {}
         self._queue: list[tuple[Host, list[Command]]] = []
+        self._lost: dict[str, BaseException] = {}
         self._misfits: dict[str, Plan] = {}
         """Runs that don't fit the plan as it is loaded: not looked at again before another is."""
 
@@ -148,13 +149,20 @@ class LiveRuns:
         """Keep a run ready in memory; the longest at rest make room."""
         live = self._live
         live[run.run_id] = run
+        self._lost.pop(run.run_id, None)
         if len(live) > IDLE_RUNS:
             for run_id in [run_id for run_id, kept in live.items() if kept.is_idle and kept is not run][:32]:
                 del live[run_id]
 
-    def forget(self, run_id: str) -> None:
-        """The run is no longer this process's."""
+    def forget(self, run_id: str, why: BaseException | None = None) -> None:
+        """The run is no longer this process's; ``why``, if it could not be written any more."""
         self._live.pop(run_id, None)
+        if why is not None and not isinstance(why, (Fenced, UnknownRun)):
+            self._lost[run_id] = why
+
+    def lost(self, run_id: str) -> BaseException | None:
+        """Why a run stopped here, although nobody else goes on with it."""
+        return self._lost.get(run_id)
 
     def clear(self) -> None:
         self._live.clear()

@@ -51,6 +51,8 @@ class Desk(Protocol):
 
     def live(self, run_id: str) -> Host | None: ...
 
+    def lost(self, run_id: str) -> BaseException | None: ...
+
 
 class Run:
     """One execution of a workflow. Handles are cheap and many may stand for one run."""
@@ -205,6 +207,9 @@ class Run:
                 await engine.at_home(live.rest)
                 return build_result(live.state)
             while (await engine.store.row(self.run_id)).status not in REST:
+                why = engine.lost(self.run_id)
+                if why is not None:
+                    raise why
                 await asyncio.sleep(ELSEWHERE)
             return await self.result()
 
