@@ -1,10 +1,13 @@
-"""Telling everybody who listens that a run has new events. They read them from the store, so a slow one costs nothing."""
+"""Telling everybody who listens that a run has new events.
+
+They read them from the store, so a slow one costs nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class Listener:
@@ -31,15 +34,13 @@ class Listener:
         if running is self._loop:
             self._event.set()
         else:
-            try:
+            with suppress(RuntimeError):  # the reader's loop is closed; so is the reader
                 self._loop.call_soon_threadsafe(self._event.set)
-            except RuntimeError:  # the reader's loop is closed; so is the reader
-                pass
 
-    async def wait(self, timeout: float | None) -> None:
-        """Return when there is something new, or after ``timeout`` seconds."""
+    async def wait(self, seconds: float | None) -> None:
+        """Return when there is something new, or after ``seconds``."""
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 await self._event.wait()
         except TimeoutError:
             return

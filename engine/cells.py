@@ -39,8 +39,8 @@ class Question:
 class Cell:
     """One execution of a node: a step, a map, a wait, or (as :class:`Frame`) a container.
 
-    ``scope`` starts the paths of what runs beside it. ``attempts`` counts starts, ``failures`` failed attempts, ``crashes``
-    deaths of the owner in a row while it was in flight. ``state`` is the run's state as of its start.
+    ``scope`` starts the paths of what runs beside it. ``attempts`` counts starts, ``failures`` failed attempts,
+    ``crashes`` deaths of the owner in a row while it was in flight. ``state`` is the run's state as of its start.
     """
 
     __slots__ = (
@@ -69,7 +69,9 @@ class Cell:
         "token",
     )
 
-    def __init__(self, node: PlanNode, path: str, parent: Frame | None, slot: int, input: Value, at: float) -> None:
+    def __init__(  # noqa: PLR0917 - one is made for every step: keywords cost as much as the rest
+        self, node: PlanNode, path: str, parent: Frame | None, slot: int, input: Value, at: float
+    ) -> None:
         self.node = node
         self.path = path
         self.parent = parent
@@ -105,8 +107,9 @@ _NO_STATE: dict[str, Any] = {}
 class Frame(Cell):
     """One execution of a container. ``inside`` starts the paths of its children.
 
-    ``open`` counts children that have begun and not ended, ``live`` leaves below it that run, ``parked`` those that wait
-    for a person, a time or the debugger. ``checking``: a condition is being asked. ``closing``: a bail or a cancel ends it.
+    ``open`` counts children that have begun and not ended, ``live`` leaves below it that run, ``parked`` those that
+    wait for a person, a time or the debugger. ``checking``: a condition is being asked. ``closing``: a bail or a
+    cancel ends it.
     """
 
     __slots__ = (
@@ -127,7 +130,9 @@ class Frame(Cell):
         "total",
     )
 
-    def __init__(self, node: PlanNode, path: str, parent: Frame | None, slot: int, input: Value, at: float) -> None:
+    def __init__(  # noqa: PLR0917 - one is made for every step: keywords cost as much as the rest
+        self, node: PlanNode, path: str, parent: Frame | None, slot: int, input: Value, at: float
+    ) -> None:
         super().__init__(node, path, parent, slot, input, at)
         if isinstance(node, Sequence):
             self.inside = f"{path}/" if path else ""
@@ -157,7 +162,7 @@ class Site:
 
     __slots__ = ("catches", "given", "input", "node", "parent", "path", "slot")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - as above
         self, node: PlanNode, path: str, parent: Frame, slot: int, input: Value, catches: Cell | None = None
     ) -> None:
         self.node = node

@@ -24,10 +24,14 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock. A timer checks the wall clock again when it fires, so a clock that jumps ends no wait early."""
+    """The machine's clock.
+
+    A timer checks the wall clock again when it fires, so a clock that jumps ends no wait early.
+    """
 
     def now(self) -> float:
-        # As exact as a datetime, so that one taken from an event finds that event; rounding a float takes five times as long.
+        # As exact as a datetime, so that one taken from an event finds that event.
+        # (Rounding a float takes five times as long.)
         return time.time_ns() // 1_000 / 1_000_000
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:

@@ -65,7 +65,10 @@ class Fail:
 
 @dataclass(slots=True)
 class Wake:
-    """At a time, look at a cell again. ``mark`` says what for: the token of a question, or the number of the attempt."""
+    """At a time, look at a cell again.
+
+    ``mark`` says what for: the token of a question, or the number of the attempt.
+    """
 
     cell: Cell
     at: float

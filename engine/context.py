@@ -84,7 +84,7 @@ class Cancelled:
 
     async def wait(self) -> None:
         """Return when the step is asked to stop."""
-        while not self._event.is_set():  # the task is cancelled too, so this rarely goes round twice
+        while not self._event.is_set():  # noqa: ASYNC110 - it is set from any thread  # the task is cancelled too, so this rarely goes round twice
             await asyncio.sleep(0.05)
 
 
@@ -205,8 +205,8 @@ class StepContext:
     def set_state(self, update: Any = None, /, **changes: Any) -> None:
         """Change keys of the shared state: merged when the step succeeds or suspends, dropped if it fails.
 
-        ``update`` is a dict or an instance of the state schema (its fields that were set). Last write wins, unless the key
-        has a reducer.
+        ``update`` is a dict or an instance of the state schema (its fields that were set). Last write wins, unless the
+        key has a reducer.
         """
         if self.changes is None:
             self.changes = []
@@ -284,10 +284,13 @@ class StepContext:
         expires_in: float | None = None,
         default: Any = NOT_GIVEN,
     ) -> Any:
-        """Ask, and get the answer (by ``schema``) when the step runs again. Several asks are answered in order, once each."""
+        """Ask, and get the answer (by ``schema``) when the step runs again.
+
+        Several asks are answered in order, once each.
+        """
         return self._ask(payload, schema, label=label, title=title, expires_in=expires_in, default=default)
 
-    def _ask(self, payload: Any, schema: Any, **options: Any) -> Any:
+    def _ask(self, payload: Any, schema: Any, **options: Any) -> Any:  # noqa: RET503 - `_raise` does not return
         ordinal = self._asks
         self._asks += 1
         wanted = compile_schema(schema)

@@ -1,6 +1,8 @@
-"""What is done to a run from outside: start, answer, cancel, hold. Each call is one commit, and one of several callers wins.
+"""What is done to a run from outside: start, answer, cancel, hold. Each call is one commit, and one of several callers
+wins.
 
-These functions run on the loop of the engine that owns the run; calls from other processes come here, too, as plain JSON.
+These functions run on the loop of the engine that owns the run; calls from other processes come here, too, as plain
+JSON.
 """
 
 from __future__ import annotations
@@ -48,7 +50,10 @@ async def start(
     breakpoints: Iterable[Any] = (),
     paused: bool = False,
 ) -> None:
-    """Start a run. Raises ``InvalidInput``, ``InvalidState``, ``AlreadyStarted``, what ``on_start`` raises; nothing ran then."""
+    """Start a run.
+
+    Raises ``InvalidInput``, ``InvalidState``, ``AlreadyStarted``, what ``on_start`` raises; nothing ran then.
+    """
     current = run.state
     if current.started or run.starting:
         raise AlreadyStarted(f"run {run.run_id!r} was started before; make a new one with create_run, or use rerun()")
@@ -113,7 +118,10 @@ def _context(run: Host, given: Mapping[str, Any] | None) -> Any:
 
 
 def as_breakpoints(run: Host, given: Iterable[Any]) -> tuple[Breakpoint, ...]:
-    """Breakpoints from paths, ``Breakpoint`` objects or dicts. Raises ``UnknownStep``, ``ExpressionError``, ``ValueError``."""
+    """Breakpoints from paths, ``Breakpoint`` objects or dicts.
+
+    Raises ``UnknownStep``, ``ExpressionError``, ``ValueError``.
+    """
     made = []
     for one in given:
         point = (
@@ -121,7 +129,8 @@ def as_breakpoints(run: Host, given: Iterable[Any]) -> tuple[Breakpoint, ...]:
         )
         if not any(_names(place, point.path) for place in run.state.plan.places):
             raise UnknownStep(
-                f"breakpoint: workflow {run.state.plan.id!r} has no {point.path!r}; it has {known_places(run.state.plan)}"
+                f"breakpoint: workflow {run.state.plan.id!r} has no {point.path!r}; "
+                f"it has {known_places(run.state.plan)}"
             )
         if point.when not in ("before", "after"):
             raise ValueError(f"breakpoint at {point.path!r}: when={point.when!r}; use 'before' or 'after'")

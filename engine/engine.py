@@ -35,9 +35,9 @@ CLOSE_GRACE = 5.0
 class Engine:
     """Runs workflows. Use it as ``async with Engine(workflows=[...], store="sqlite:///studio.db") as engine``.
 
-    ``store`` is an URL (``sqlite:///file``, ``:memory:``) or a ``Store``. ``max_running`` limits how many runs run at once,
-    ``threads`` how many plain functions. ``recover=False`` takes up nothing by itself. Opening raises ``DefinitionError`` for
-    a workflow that is wrong and ``StoreError`` for a store that can't be opened.
+    ``store`` is an URL (``sqlite:///file``, ``:memory:``) or a ``Store``. ``max_running`` limits how many runs run at
+    once, ``threads`` how many plain functions. ``recover=False`` takes up nothing by itself. Opening raises
+    ``DefinitionError`` for a workflow that is wrong and ``StoreError`` for a store that can't be opened.
     """
 
     def __init__(
@@ -69,7 +69,10 @@ class Engine:
         self._remote = Remote(self._runs)
 
     def register(self, workflows: Iterable[Workflow[Any, Any]]) -> None:
-        """Add workflows, or replace those of the same id. Raises ``DefinitionError``: for two of one id, or a wrong one."""
+        """Add workflows, or replace those of the same id.
+
+        Raises ``DefinitionError``: for two of one id, or a wrong one.
+        """
         added: dict[str, Workflow[Any, Any]] = {}
         for workflow in workflows:
             if workflow.id in added and added[workflow.id] is not workflow:
@@ -180,7 +183,10 @@ class Engine:
         resource_id: str | None = None,
         tags: Sequence[str] = (),
     ) -> Run:
-        """A new run, ``pending``. Raises ``UnknownWorkflow``, ``RunExists``, ``ValueError`` for an id that is not usable."""
+        """A new run, ``pending``.
+
+        Raises ``UnknownWorkflow``, ``RunExists``, ``ValueError`` for an id that is not usable.
+        """
         id = workflow if isinstance(workflow, str) else workflow.id
         plan = self.plan_of(id)
         if run_id is not None and not is_valid_id(run_id):
@@ -213,6 +219,7 @@ class Engine:
     async def list_runs(
         self,
         workflow: str | None = None,
+        *,
         status: str | Sequence[str] | None = None,
         resource_id: str | None = None,
         tag: str | None = None,
@@ -230,6 +237,7 @@ class Engine:
     async def suspensions(
         self,
         run_id: str | None = None,
+        *,
         workflow: str | None = None,
         limit: int = 50,
         after: str | None = None,

@@ -1,7 +1,8 @@
 """What is written down of a run: facts inside, events outside.
 
-A run is the list of its facts. A :class:`Fact` is what ``apply`` folds and a store keeps: its payload is a ``Value``, which
-is encoded once and never copied. An :class:`Event` is the same thing for everybody else: frozen, with plain JSON data.
+A run is the list of its facts. A :class:`Fact` is what ``apply`` folds and a store keeps: its payload is a ``Value``,
+which is encoded once and never copied. An :class:`Event` is the same thing for everybody else: frozen, with plain JSON
+data.
 """
 
 from __future__ import annotations
@@ -99,9 +100,9 @@ _REFERRING = frozenset({"step.started", "run.succeeded", "step.succeeded"})
 class Fact:
     """One thing that happened.
 
-    ``data`` holds small plain JSON, ``value`` the payload. A store may keep a reference instead of a payload that the log
-    has already: ``ref``, then, and no ``value`` (the fold knows it anyway: it is what flows there). ``site`` is where in
-    the tree of cells it happened; it is not stored.
+    ``data`` holds small plain JSON, ``value`` the payload. A store may keep a reference instead of a payload that the
+    log has already: ``ref``, then, and no ``value`` (the fold knows it anyway: it is what flows there). ``site`` is
+    where in the tree of cells it happened; it is not stored.
     """
 
     __slots__ = ("at", "attempt", "data", "path", "ref", "seq", "site", "type", "value")

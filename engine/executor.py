@@ -1,7 +1,8 @@
 """One run, live: it performs the commands that ``advance`` gives, and writes down what comes of them.
 
-Decisions are made elsewhere (``apply``, ``advance``); here things are done. A sequential step costs one direct await in its
-worker's task; only what really runs side by side gets a task of its own. All of it happens on the engine's event loop.
+Decisions are made elsewhere (``apply``, ``advance``); here things are done. A sequential step costs one direct await
+in its worker's task; only what really runs side by side gets a task of its own. All of it happens on the engine's
+event loop.
 """
 
 from __future__ import annotations

@@ -59,46 +59,60 @@ async def fork(runs: LiveRuns, run_id: str, at: str, *, input: Any, outputs: Map
     row = await runs.store.row(run_id)
     plan = runs.plan_of(row.workflow_id)
     old = await _fold(runs, run_id, plan)
-    cell = old.cells.get(at)
-    if cell is None or cell.parent is None:
-        known = ", ".join(list(old.cells)[:20]) or "none"
-        raise UnknownStep(f"fork: {at!r} has not begun in run {run_id!r}; these have: {known}")
-    if plan.at(at) is None:
-        raise UnknownStep(f"fork: {at!r} is not in workflow {plan.id!r} as it is loaded; fork at an earlier step")
-    if cell.status == "skipped":
-        branch = cell.parent.path
-        raise UnknownStep(
-            f"fork: {at!r} was skipped in run {run_id!r}; fork at its branch {branch!r} with another input"
-        )
-    new = await _new(runs, plan, old)
+    cell = _cell_at(old, plan, at)
     log = await runs.store.read(run_id)
     kept = _Kept(old, cell, resolved={path: _output(old, path, given) for path, given in outputs.items()})
     lost = [path for path in outputs if path != at and not kept.has(path)]
     if lost:
         raise UnknownStep(f"fork: outputs names {lost[0]!r}, which runs again in a fork at {at!r}")
-    if old.plan is not plan:
-        paths = [fact.path for fact in log if fact.path is not None and kept.keeps(fact)]
-        _must_fit(misfits(old.plan.definition, plan.definition, paths), cell)
-    replay = _rebuild(new, log, kept)
-    if old.plan is not plan:
-        _must_fit(data_misfits(new.state, plan), cell)
+    new = await _new(runs, plan, old)
+    replay = _rebuild_fitting(new, log, kept)
+    todo = _todo(replay)
+    if input is not None:
+        _give(todo, at, input)
     new.queued = not runs.admit(new)
     new.record(Fact("run.forked", data={"run_id": run_id, "at": at, "status": "pending" if new.queued else "running"}))
     if state is not None:
         shared = initial(plan, state)
         new.record(Fact("state.changed", data={"by": "fork"}, value=Value(ANY.encode(shared))))
-    await new.commit()
-    runs.adopt(new)
-    todo = _todo(replay)
-    if input is not None:
-        _give(todo, at, input)
     for wake in replay.timers():
         new.wake(wake)
+    # What is kept, the fork and what starts are one commit: a crash leaves all of it, or nothing.
+    runs.adopt(new)
     if new.queued:
+        await new.commit()
         runs.enqueue(new, todo)
     else:
         await new.go(todo)
     return new.run_id
+
+
+def _cell_at(old: RunState, plan: Plan, at: str) -> Cell:
+    """The execution to fork at. Raises ``UnknownStep``, saying why it can't be."""
+    cell = old.cells.get(at)
+    if cell is None or cell.parent is None:
+        known = ", ".join(list(old.cells)[:20]) or "none"
+        raise UnknownStep(f"fork: {at!r} has not begun in run {old.run_id!r}; these have: {known}")
+    if plan.at(at) is None:
+        raise UnknownStep(f"fork: {at!r} is not in workflow {plan.id!r} as it is loaded; fork at an earlier step")
+    if cell.status == "skipped":
+        branch = cell.parent.path
+        raise UnknownStep(
+            f"fork: {at!r} was skipped in run {old.run_id!r}; fork at its branch {branch!r} with another input"
+        )
+    return cell
+
+
+def _rebuild_fitting(new: Executor, log: list[Fact], kept: _Kept) -> Replay:
+    """Write what is kept as the new run's. Raises ``DefinitionChanged`` if today's code does not know all of it."""
+    old, plan = kept.old, new.state.plan
+    if old.plan is plan:
+        return _rebuild(new, log, kept)
+    paths = [fact.path for fact in log if fact.path is not None and kept.keeps(fact)]
+    _must_fit(misfits(old.plan.definition, plan.definition, paths), kept.at)
+    replay = _rebuild(new, log, kept)
+    _must_fit(data_misfits(new.state, plan), kept.at)
+    return replay
 
 
 async def _fold(runs: LiveRuns, run_id: str, plan: Plan) -> RunState:

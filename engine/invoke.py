@@ -50,7 +50,7 @@ async def call(executor: Host, cell: Cell, node: Call, task: asyncio.Task[Any]) 
             result = await _in_thread(executor, cell, node, ctx)
     except GeneratorExit:
         raise
-    except BaseException as caught:
+    except BaseException as caught:  # noqa: BLE001 - a user's code may raise anything
         error = caught
     if timer is not None:
         timer.cancel()
@@ -61,7 +61,7 @@ async def call(executor: Host, cell: Cell, node: Call, task: asyncio.Task[Any]) 
     return _leave(executor, cell, node, ctx, result, error)
 
 
-def _leave(
+def _leave(  # noqa: PLR0917 - all that an attempt is
     executor: Host, cell: Cell, node: Call, ctx: StepContext, result: Any, error: BaseException | None
 ) -> list[Fact]:
     """Take the attempt off the list of running ones and say what came of it."""
@@ -116,7 +116,10 @@ def _call(fn: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
 
 
 async def _in_thread(executor: Host, cell: Cell, node: Call, ctx: StepContext) -> Any:
-    """A plain function runs in a worker thread, so that it never blocks the loop. Cancelling leaves it behind at once."""
+    """A plain function runs in a worker thread, so that it never blocks the loop.
+
+    Cancelling leaves it behind at once.
+    """
     arguments = (_input(cell, node), ctx)[: node.arity] if node.arity else ()
     context = copy_context()
     future: Future[Any] = executor.threads.submit(context.run, _call, node.fn, arguments)

@@ -35,7 +35,7 @@ async def do(run: Host, cell: Cell) -> list[Command]:
                 return deliver_early(run, cell, node)
             case _:
                 return []
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a user's code may raise anything
         data = {"error": describe(error, step=cell.path)}
         return run.record(Fact("step.failed", cell.path, attempt=cell.attempts, data=data, site=cell))
 

@@ -240,7 +240,7 @@ class LiveRuns:
             await run.commit()
         if not replay.state.ended:
             self.adopt(run)
-            if verb != "cancel" or replay.state.canceling:  # nothing is started only to be cancelled
+            if verb != "cancel":  # nothing is started only to be cancelled
                 await self._resume_work(run, replay, unclean=claim.previous_owner is not None)
         return run
 

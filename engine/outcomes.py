@@ -27,14 +27,17 @@ def timeout_error(cell: Cell, node: Call) -> StepTimeout:
 
 
 def succeeded(executor: Host, cell: Cell, node: Call, ctx: StepContext, result: Any) -> list[Fact]:
-    """The facts of a result; of a failure if it does not fit its schema, can't be stored, or its state changes clash."""
+    """The facts of a result.
+
+    Of a failure if it does not fit its schema, can't be stored, or its state changes clash.
+    """
     try:
         value = output_value(node, cell, result)
         fact = Fact("step.succeeded", cell.path, attempt=cell.attempts, value=value, site=cell)
         if ctx.changes is None:
             return [fact]
         return [executor.shared.merge(cell, ctx.changes, overlay=False), fact]
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a user's code may raise anything
         return failed(executor, cell, node, error)
 
 
@@ -78,7 +81,7 @@ def signalled(executor: Host, cell: Cell, node: Call, ctx: StepContext, signal: 
             value = value_of(signal.value)
             fact = Fact("step.bailed", cell.path, attempt=cell.attempts, value=value, site=cell)
             return [*_changes(executor, cell, ctx), fact]
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a user's code may raise anything
         return failed(executor, cell, node, error)
     if not isinstance(signal, AbortSignal):
         raise AssertionError(f"{signal!r} is no signal of ours")

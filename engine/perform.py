@@ -146,7 +146,7 @@ async def start_foreach(run: Host, site: Site, node: Foreach, attempt: int) -> l
         frame = Frame(node, site.path, site.parent, site.slot, site.input, 0.0)
         try:
             at_once = await call(run, frame, at_once, site.input)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a user's code may raise anything
             failed = ConditionFailed(f"concurrency of foreach {site.path!r} raised {type(error).__name__}: {error}")
             failed.__cause__ = error
             return refuse(run, site, attempt, failed)
@@ -230,7 +230,7 @@ async def _choose(run: Host, frame: Frame) -> list[Command]:
         for arm, condition in zip(node.children, node.conditions, strict=False):
             what = f"the condition of arm {arm.id!r} in branch {frame.path!r}"
             holds.append(await ask(run, frame, condition, frame.input, what))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a user's code may raise anything
         return _failed(run, frame, error)
     chosen = [arm for arm, hold in zip(node.children, holds, strict=False) if hold]
     if node.mode == "first":
@@ -253,7 +253,7 @@ async def _check(run: Host, frame: Frame) -> list[Command]:
     what = f"the condition of loop {node.name!r} ({frame.path})"
     try:
         holds = await ask(run, frame, node.condition, frame.flow, what)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a user's code may raise anything
         return _failed(run, frame, error)
     data = {"iteration": frame.iterations - 1, "value": holds, "again": holds is not node.until}
     return run.record(Fact("loop.checked", frame.path, data=data, site=frame))
@@ -264,7 +264,10 @@ def _failed(run: Host, frame: Frame, error: Exception) -> list[Command]:
 
 
 def _finish(run: Host, frame: Frame, output: Value | None, *, given: bool = False) -> list[Command]:
-    """A container is done. A workflow's output is checked by its schema. ``given``: it does not follow from the children."""
+    """A container is done.
+
+    A workflow's output is checked by its schema. ``given``: it does not follow from the children.
+    """
     value = derived_output(frame) if output is None else output
     node = frame.node
     if isinstance(node, Sequence) and not (node.output.is_any or node.output is value.schema):

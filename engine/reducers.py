@@ -16,7 +16,10 @@ class Reducer:
 
 
 def reduce(fn: Callable[[Any, Any], Any]) -> Reducer:
-    """``set_state(k=v)`` gives ``fn(old, v)`` for this key. ``fn`` must not depend on the order of writes, nor on time."""
+    """``set_state(k=v)`` gives ``fn(old, v)`` for this key.
+
+    ``fn`` must not depend on the order of writes, nor on time.
+    """
     return Reducer(fn)
 
 

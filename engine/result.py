@@ -21,8 +21,8 @@ from engine.values import Value
 class StepRecord:
     """One step of a result. Data is plain JSON; times are UTC.
 
-    ``status``: success, failed, skipped, canceled, bailed, running, suspended, waiting, held. ``iterations``: for a loop or
-    foreach, the record of each round or item, in order.
+    ``status``: success, failed, skipped, canceled, bailed, running, suspended, waiting, held. ``iterations``: for a
+    loop or foreach, the record of each round or item, in order.
     """
 
     status: str
@@ -41,8 +41,9 @@ class StepRecord:
 class RunResult:
     """A run as of one moment: its status, its result or error, and every step.
 
-    ``steps`` has the top level by id, nested steps by path (``child/inner``), iterations by index (``item[2]``), and for the
-    body of a loop or foreach also the plain id. ``suspended`` lists the paths of open questions, each as its segments.
+    ``steps`` has the top level by id, nested steps by path (``child/inner``), iterations by index (``item[2]``), and
+    for the body of a loop or foreach also the plain id. ``suspended`` lists the paths of open questions, each as its
+    segments.
     """
 
     status: str

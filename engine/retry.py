@@ -12,9 +12,9 @@ from engine.errors import DataError, Fatal
 class RetryPolicy:
     """Retries of a step.
 
-    ``attempts`` counts all tries (1 = no retry). The wait before try ``n + 1`` is ``delay * backoff ** (n - 1)`` seconds, at
-    most ``max_delay``; ``jitter`` takes a random part off it, up to half. ``retry_on`` names the exceptions that are worth
-    another try. Validation errors and ``Fatal`` are never retried.
+    ``attempts`` counts all tries (1 = no retry). The wait before try ``n + 1`` is ``delay * backoff ** (n - 1)``
+    seconds, at most ``max_delay``; ``jitter`` takes a random part off it, up to half. ``retry_on`` names the
+    exceptions that are worth another try. Validation errors and ``Fatal`` are never retried.
     """
 
     attempts: int = 1

@@ -79,8 +79,8 @@ class Run:
     ) -> RunResult:
         """Start the run and return when it has ended, is suspended or paused.
 
-        ``state`` is the shared state to begin with; ``paused`` holds the run before its first step. Raises only for a wrong
-        call: ``InvalidInput`` or ``InvalidState`` (nothing ran, the run is still pending), ``AlreadyStarted``.
+        ``state`` is the shared state to begin with; ``paused`` holds the run before its first step. Raises only for a
+        wrong call: ``InvalidInput`` or ``InvalidState`` (nothing ran, the run is still pending), ``AlreadyStarted``.
         """
         live = self._engine.live(self.run_id)
         await self.start_soon(
@@ -123,9 +123,9 @@ class Run:
         """Answer one open question, exactly once, and return when the run comes to rest again.
 
         Without a target: the only open one, else ``AmbiguousResume``. ``step`` takes a step, an id, a path or a list;
-        ``index`` the item of a foreach; ``suspension`` one from ``engine.suspensions()`` or its token; ``all`` answers every
-        match with the same data. ``by`` notes who answers. Raises ``NotSuspended``, ``UnknownStep``, ``UnknownLabel``,
-        ``AlreadyResumed`` (a lost race), ``InvalidResume`` (still suspended).
+        ``index`` the item of a foreach; ``suspension`` one from ``engine.suspensions()`` or its token; ``all`` answers
+        every match with the same data. ``by`` notes who answers. Raises ``NotSuspended``, ``UnknownStep``,
+        ``UnknownLabel``, ``AlreadyResumed`` (a lost race), ``InvalidResume`` (still suspended).
         """
         live = self._engine.live(self.run_id)
         await self.resume_soon(data, step=step, label=label, suspension=suspension, index=index, all=all, by=by)
@@ -182,8 +182,9 @@ class Run:
     ) -> Run:
         """A new run that keeps what does not depend on the step at path ``at``, and runs that and what follows again.
 
-        ``input`` is what ``at`` gets this time, ``outputs`` replaces outputs of finished steps by path (with ``at`` among
-        them the fork goes on after it), ``state`` the shared state. The original is untouched. Raises ``UnknownStep``.
+        ``input`` is what ``at`` gets this time, ``outputs`` replaces outputs of finished steps by path (with ``at``
+        among them the fork goes on after it), ``state`` the shared state. The original is untouched. Raises
+        ``UnknownStep``.
         """
         made = await self._engine.fork(self.run_id, at, input=input, outputs=outputs or {}, state=state)
         return Run(self._engine, made, self.workflow_id, self.run_id)
@@ -198,7 +199,7 @@ class Run:
         """The run as of now, also if its workflow's code is gone or does not fit. Raises ``UnknownRun``."""
         return build_result(await self._engine.replay(self.run_id))
 
-    async def wait(self, timeout: float | None = None) -> RunResult:
+    async def wait(self, timeout: float | None = None) -> RunResult:  # noqa: ASYNC109 - the contract's name
         """Return when the run has ended, is suspended or paused. Raises ``TimeoutError`` after ``timeout`` seconds."""
         async with asyncio.timeout(timeout):
             engine = self._engine

@@ -97,8 +97,8 @@ class SharedState:
                 raise InvalidState(f"set_state of step {cell.path!r}: keys are names, not {type(key).__name__}")
             if key not in reducers and state.versions.get(key, 0) > cell.state_seq:
                 raise StateConflict(
-                    f"step {cell.path!r} and another step that ran beside it both wrote {key!r}; give the key a reducer in "
-                    f"the state schema, e.g. Annotated[int, reduce(operator.add)]"
+                    f"step {cell.path!r} and another step that ran beside it both wrote {key!r}; "
+                    f"give the key a reducer in the state schema, e.g. Annotated[int, reduce(operator.add)]"
                 )
         merged = self._merged(cell, state.shared, changes, reducers)
         keys = dict.fromkeys(key for key, _ in changes)

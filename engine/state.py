@@ -24,8 +24,8 @@ TERMINAL = frozenset({"success", "failed", "canceled"})
 class Breakpoint:
     """Hold a run at ``path``: before the step, or ``when="after"`` it.
 
-    A path without an index holds at every iteration; ``iteration`` (from 0) names one. ``condition`` is an expression over
-    the step's input (before) or output (after).
+    A path without an index holds at every iteration; ``iteration`` (from 0) names one. ``condition`` is an expression
+    over the step's input (before) or output (after).
     """
 
     path: str
@@ -41,7 +41,10 @@ class Breakpoint:
 
 
 class RunState:
-    """A run as of one event: the tree of cells, the shared state, what is open. Changed in place, by ``apply`` alone."""
+    """A run as of one event.
+
+    The tree of cells, the shared state, what is open. Changed in place, by ``apply`` alone.
+    """
 
     __slots__ = (
         "answered",

@@ -1,6 +1,7 @@
 """What a store is: the one write path, and the reads that serve lists.
 
-The log of facts is the truth. The tables of runs and of open suspensions are folds of it, written in the same transaction.
+The log of facts is the truth. The tables of runs and of open suspensions are folds of it, written in the same
+transaction.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ class Suspension:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page of a list, newest first; ``next`` is what ``after=`` takes for the following page, ``None`` at the end."""
+    """One page of a list, newest first.
+
+    ``next`` is what ``after=`` takes for the following page, ``None`` at the end.
+    """
 
     items: list[T]
     next: str | None
@@ -57,7 +61,10 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """Which runs a list shows. ``text`` is searched in id, workflow, tags and resource; times are UTC, on the creation."""
+    """Which runs a list shows.
+
+    ``text`` is searched in id, workflow, tags and resource; times are UTC, on the creation.
+    """
 
     workflow: str | None = None
     status: tuple[str, ...] = ()
@@ -112,9 +119,9 @@ class Store(Protocol):
     async def append(self, run_id: str, facts: Sequence[Fact], *, epoch: int, solo: bool = False) -> None:
         """Write facts, in order; returns when they are committed. ``facts[0].seq`` must follow the last one.
 
-        A first fact ``run.created`` makes the run (``RunExists`` if the id is taken) and claims it for this owner at epoch 1.
-        Raises ``Fenced`` if the epoch is no longer the run's, ``UnknownRun`` if the run is gone.
-        ``solo``: nothing else of this run is under way, so waiting for company gains nothing: commit at once.
+        A first fact ``run.created`` makes the run (``RunExists`` if the id is taken) and claims it for this owner at
+        epoch 1. Raises ``Fenced`` if the epoch is no longer the run's, ``UnknownRun`` if the run is gone. ``solo``:
+        nothing else of this run is under way, so waiting for company gains nothing: commit at once.
         """
         ...
 

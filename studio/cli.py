@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -25,9 +26,9 @@ CODES = "exit codes: 0 success, 1 failed, 2 wrong call, 3 waits for an answer, 4
 NEXT = """\
 Where to go next
   read an example     {folder}
-  run one yourself    studio run weather --input '{{"day": "2015-01-04"}}'
-  draw one            studio graph order -o order.svg
-  write your own      README.md has a workflow in 25 lines; then: studio run ID file.py"""
+  run one yourself    {studio} run weather --input '{{"day": "2015-01-04"}}'
+  draw one            {studio} graph order -o order.svg
+  write your own      README.md has a workflow in 25 lines; then: {studio} run ID file.py"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -106,7 +107,7 @@ def run_examples(_: argparse.Namespace) -> int:
     async def show() -> list[RunResult]:
         screen.line("Five small workflows, run here and now, in memory. No network, no account.", "1")
         async with Engine([example.workflow for example in EXAMPLES]) as engine:
-            results = []
+            results: list[RunResult] = []
             for example in EXAMPLES:
                 screen.line()
                 screen.line(f"{example.workflow.id}: {example.summary}", "1;36")
@@ -117,9 +118,20 @@ def run_examples(_: argparse.Namespace) -> int:
 
     results = asyncio.run(show())
     screen.line()
-    for line in NEXT.format(folder=Path(__file__).parent / "examples").splitlines():
+    for line in NEXT.format(folder=_shown(Path(__file__).parent / "examples"), studio=_program()).splitlines():
         screen.line(line)
     return next((code for result in results if (code := EXIT.get(result.status, WAITS))), 0)
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _program() -> str:
+    """How this command was called, so that its hints can be typed as they are."""
+    called = Path(sys.argv[0])
+    is_known = called.stem != "studio" or shutil.which("studio") == str(called)
+    return "studio" if is_known else str(_shown(called.absolute()))
 
 
 async def _show(

@@ -28,7 +28,10 @@ def sqlite_url(tmp_path: Path) -> str:
 
 @pytest.fixture
 async def open_engine(store_url: str) -> AsyncIterator[OpenEngine]:
-    """Opens engines over ``store_url``; they are closed after the test. ``await open_engine(workflow, ..., **options)``."""
+    """Opens engines over ``store_url``.
+
+    They are closed after the test. ``await open_engine(workflow, ..., **options)``.
+    """
     async with AsyncExitStack() as stack:
 
         async def make(*workflows: Workflow[Any, Any], **options: Any) -> Engine:

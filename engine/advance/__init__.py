@@ -27,7 +27,7 @@ def advance(state: RunState, fact: Fact) -> Commands:
     return handler(state, fact)
 
 
-def _cancel(state: RunState, fact: Fact) -> Commands:
+def _cancel(_state: RunState, _fact: Fact) -> Commands:
     return [CancelRun()]
 
 
@@ -36,7 +36,7 @@ def _cell(state: RunState, fact: Fact) -> Cell:
     return site if isinstance(site, Cell) else state.cells[fact.path or ""]
 
 
-def _run_started(state: RunState, fact: Fact) -> Commands:
+def _run_started(state: RunState, _fact: Fact) -> Commands:
     return sequence.enter(state.frame)
 
 

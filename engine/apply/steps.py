@@ -156,21 +156,32 @@ def succeeded(state: RunState, fact: Fact) -> None:
 
 
 def _output(cell: Cell, fact: Fact) -> Value:
-    """The output of a cell. Of most containers it follows from their parts, which know their types; of a sleep, its input."""
+    """The output of a cell.
+
+    Of most containers it follows from their parts, which know their types; of a sleep, its input.
+    """
     node = cell.node
     value = fact.value
     if type(node) is Call and value is not None:
         if value.schema.is_any:
             value.schema = node.output
         return value
-    if isinstance(cell, Frame) and (value is None or not isinstance(node, Sequence) or node.output.is_any):
-        if value is None or not (fact.data or {}).get("given"):
-            return cell.flow if value is None and isinstance(node, Sequence) else derived_output(cell)
+    if isinstance(cell, Frame) and _follows_from_children(cell, fact):
+        return cell.flow if value is None and isinstance(node, Sequence) else derived_output(cell)
     if value is None or isinstance(node, Sleep):
         return cell.input
     if value.schema.is_any:
         value.schema = output_schema(node)
     return value
+
+
+def _follows_from_children(frame: Frame, fact: Fact) -> bool:
+    """Whether a container's output is made of its children's, rather than given or checked by a schema of its own."""
+    if fact.value is None:
+        return True
+    node = frame.node
+    is_open = not isinstance(node, Sequence) or node.output.is_any
+    return is_open and not (fact.data or {}).get("given")
 
 
 def failed(state: RunState, fact: Fact) -> None:

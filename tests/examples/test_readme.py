@@ -14,7 +14,7 @@ from tests.architecture.tree import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
 MISTAKES = {
-    "wrong_step.py": ("            .branch", "            .then(book)\n            .branch"),
+    "wrong_step.py": ("    .branch", "    .then(book)\n    .branch"),
     "wrong_input.py": ("asyncio.run(main())", "print(asyncio, expenses.run_sync(240))"),
 }
 

@@ -133,7 +133,9 @@ class Life:
         self._nursery.stdin.flush()
         reader, writer = await arrived
         server.close()
-        child = Child(int(await reader.readline()), reader, writer)
+        pid = int(await reader.readline())
+        await reader.readline()  # it is open, or has died of what it took up
+        child = Child(pid, reader, writer)
         self._children.append(child)
         return child
 
@@ -192,8 +194,9 @@ async def serve(order: dict[str, Any]) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", order["port"])
     place = Place(Path(order["place"]), mortal=True)
     made = getattr(flows, order["flow"])(place).values()
+    writer.write(f"{os.getpid()}\n".encode())
     async with Engine(made, store=order["store"], **order["options"]) as engine, asyncio.TaskGroup() as group:
-        writer.write(f"{os.getpid()}\n".encode())
+        writer.write(b"open\n")
         while line := await reader.readline():
             group.create_task(_answer(engine, writer, json.loads(line)))
 
