@@ -12,11 +12,12 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from engine.cells import Cell
-from engine.context import Signal, StepContext
+from engine.context import StepContext
 from engine.errors import DataError, InvalidInput, StepCanceled
 from engine.events import Fact
 from engine.outcomes import failed, late, signalled, succeeded, timeout_error
 from engine.plan import Call
+from engine.signals import Signal
 from engine.stopping import ended_late, time_out
 
 if TYPE_CHECKING:

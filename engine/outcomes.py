@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.cells import Cell
 from engine.clock import to_iso
-from engine.context import NOT_GIVEN, AbortSignal, BailSignal, Signal, StepContext, SuspendSignal
+from engine.context import StepContext
 from engine.errors import EngineError, InvalidOutput, InvalidPayload, NotSerializable, StepTimeout
 from engine.events import Fact
 from engine.failures import describe
@@ -14,6 +14,7 @@ from engine.ids import new_token
 from engine.plan import Call
 from engine.retry import wait_before_retry
 from engine.schema import Schema
+from engine.signals import NOT_GIVEN, AbortSignal, BailSignal, Signal, SuspendSignal
 from engine.sources import encode_free
 from engine.values import Value
 

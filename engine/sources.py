@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, assert_never, cast
 from pydantic import BaseModel
 
 from engine.cells import Cell, Frame
-from engine.context import Signal, StepContext
+from engine.context import StepContext
+from engine.signals import Signal
 from engine.errors import ConditionFailed, EngineError, NotSerializable
 from engine.expressions import Expression, Template, read_path
 from engine.failures import message_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ MODULES = sorted(path for path in Path(studio.examples.__file__).parent.glob("*.
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.workflow.id)
-async def test_an_example_runs_to_its_end_on_its_sample(open_engine: OpenEngine, example: Example) -> None:
+async def test_an_example_runs_to_its_end_on_its_sample(
+    open_engine: OpenEngine, example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     engine = await open_engine(example.workflow)
     run = await launch(engine, example.workflow, example.input)
     result = await run.result()

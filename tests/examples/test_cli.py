@@ -43,7 +43,10 @@ def studio(*words: str | Path, cwd: Path, **more: str) -> tuple[int, str, str]:
 
 
 def test_without_a_command_all_examples_run_and_say_what_happens(tmp_path: Path) -> None:
-    code, out, err = studio(cwd=tmp_path)
+    here, temporary = tmp_path / "here", tmp_path / "temporary"
+    here.mkdir()
+    temporary.mkdir()
+    code, out, err = studio(cwd=here, TMPDIR=str(temporary), TEMP=str(temporary))
     assert (code, err) == (0, "")
     assert re.findall(r"^([\w-]+): ", out, re.MULTILINE) == ["weather", "csv-import", "order", "review", "release"]
     assert re.findall(r"^  (success|failed|suspended)$", out, re.MULTILINE) == ["success"] * 5
@@ -52,7 +55,8 @@ def test_without_a_command_all_examples_run_and_say_what_happens(tmp_path: Path)
     assert 'the sample answers: {"action": "mend"}' in out
     assert out.splitlines()[-5] == "Where to go next"
     assert "\033" not in out
-    assert list(tmp_path.iterdir()) == []
+    assert list(here.iterdir()) == []
+    assert [file.name for file in temporary.glob("studio-*/*")] == ["contacts.json"]
 
 
 def test_a_terminal_that_knows_only_ascii_gets_ascii(tmp_path: Path) -> None:

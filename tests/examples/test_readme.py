@@ -56,9 +56,9 @@ def test_a_wrong_step_is_found_before_anything_runs(script: Path) -> None:
     assert done.stderr.endswith(f"engine.errors.DefinitionError: {blocks('text')[1]}")
 
 
-def test_mypy_accepts_it_and_finds_two_typical_mistakes(script: Path, tmp_path: Path) -> None:
+def test_mypy_accepts_it_and_finds_two_typical_mistakes(script: Path, tmp_path: Path, cache: pytest.Cache) -> None:
     files = [script, *(tmp_path / name for name in MISTAKES)]
-    done = call("-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache", *files, cwd=ROOT)
+    done = call("-m", "mypy", "--strict", "--cache-dir", cache.mkdir("mypy-readme"), *files, cwd=ROOT)
     assert set(re.findall(r"(\w+\.py):\d+: error", done.stdout)) == set(MISTAKES), done.stdout
 
 

@@ -48,6 +48,8 @@ async def test_two_processes_that_recover_at_once_share_the_runs_and_repeat_noth
     for turn in range(ROUNDS):
         runs = [f"r{turn}-{n}" for n in range(3)]
         assert await killer.call("worker:strand", str(tmp_path), runs) == -9
+        # BUG: opening the writing connection fails at once when the other process holds the file for a moment; the
+        # patience that bringing the file up to date has (SqliteStore.open) is needed there, too.
         assert await both(two, "open", "open") == ["ok", "ok"]
         for run_id in runs:
             assert await both(two, *[f"wait {run_id}"] * 2) == ["success 3", "success 3"]
@@ -87,6 +89,7 @@ async def test_an_owner_that_was_stopped_and_comes_back_writes_nothing_and_lets_
             go.touch()  # the old one is in the first attempt of the step, which succeeds now
         finally:
             old.signal(signal.SIGCONT)
+        # BUG: who begins to wait just after the run was let go waits for ever (Executor.rest does not look at `fenced`).
         assert await old.hear() in ("Fenced", "success 3")
         assert await old.say("wait", run_id) == "success 3"
         go.unlink()
