@@ -89,7 +89,7 @@ async def test_an_owner_that_was_stopped_and_comes_back_writes_nothing_and_lets_
             go.touch()  # the old one is in the first attempt of the step, which succeeds now
         finally:
             old.signal(signal.SIGCONT)
-        # BUG: who begins to wait just after the run was let go waits for ever (Executor.rest does not look at `fenced`).
+        # BUG: who begins to wait just after the run was let go waits for ever: Executor.rest does not ask `fenced`.
         assert await old.hear() in ("Fenced", "success 3")
         assert await old.say("wait", run_id) == "success 3"
         go.unlink()

@@ -10,6 +10,7 @@ import os
 import stat
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -32,9 +33,9 @@ def prepare(path: Path) -> Path:
             raise StoreError(f"{place} is a folder; give the path of a file, such as {place / 'studio.db'}")
         if not place.exists():
             _refuse_lost(place)
-            make_private(place)
-        else:
-            _check_existing(place)
+            with suppress(FileExistsError):  # another process has made it just now
+                make_private(place)
+        _check_existing(place)
     except OSError as error:
         raise StoreError(f"{path} can't be used as a store: {error.strerror or error}; choose another place") from error
     return place
