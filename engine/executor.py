@@ -77,6 +77,8 @@ class Executor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[str, Timer] = {}
         self._waiters: list[asyncio.Future[str]] = []
+        self._gone: BaseException | None = None
+        """Why nothing more happens here, although the run has not ended."""
         self._flush: asyncio.TimerHandle | None = None
 
     @property
@@ -285,6 +287,8 @@ class Executor:
     async def rest(self) -> str:
         """Wait until the run has ended, is suspended or paused, and that is written; its status."""
         state = self.state
+        if self._gone is not None:
+            raise self._gone
         if state.status in REST and self.committed == state.seq:
             return state.status
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -353,6 +357,7 @@ class Executor:
             ctx.stop("close")
             if ctx.task is not None and ctx.task is not asyncio.current_task():
                 ctx.task.cancel()
+        self._gone = why
         self._fail_waiters(why)
         self.home.forget(self.run_id, why)
 
@@ -375,7 +380,8 @@ class Executor:
             if cell.status == "running":
                 self.record(Fact("step.interrupted", cell.path, attempt=cell.attempts, site=cell))
         await self._commit_quietly()
-        self._fail_waiters(EngineError(f"the engine was closed; run {self.run_id!r} goes on when it is opened again"))
+        self._gone = EngineError(f"the engine was closed; run {self.run_id!r} goes on when it is opened again")
+        self._fail_waiters(self._gone)
 
     # -- what contexts ask for
 

@@ -139,7 +139,10 @@ def _signature(fn: Callable[..., Any]) -> str:
 
 
 def arity(fn: Callable[..., Any], *, most: int) -> int | None:
-    """How many positional arguments ``fn`` is called with, up to ``most``; ``None`` if it can't be called so."""
+    """How many positional arguments ``fn`` is called with, up to ``most``; ``None`` if it can't be called so.
+
+    A second parameter that has a default is the function's own business (``sum``), unless it is called ``ctx``.
+    """
     try:
         parameters = inspect.signature(fn).parameters.values()
     except (TypeError, ValueError):
@@ -151,6 +154,8 @@ def arity(fn: Callable[..., Any], *, most: int) -> int | None:
     named = any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters)
     if required > most or named:
         return None
+    if len(positional) > 1 and positional[1].default is not inspect.Parameter.empty and positional[1].name != "ctx":
+        return 1
     return min(len(positional), most)
 
 

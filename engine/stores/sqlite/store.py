@@ -119,7 +119,9 @@ class SqliteStore(Reads):
     def _connect(self) -> apsw.Connection:
         self._readers.renew()  # after an error nothing that was open is trusted
         connection = connect(self._path)
+        connection.set_busy_timeout(1000)  # another process may be cleaning up after a dead one just now
         set_up_writer(connection)
+        connection.set_busy_timeout(0)
         return connection
 
     def _move_in(self, cursor: apsw.Cursor) -> None:
