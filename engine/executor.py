@@ -261,9 +261,7 @@ class Executor:
             facts = await call(self, cell, node, task)
             if self.fenced:
                 return
-            todo: list[Command] = []
-            for fact in facts:
-                todo += self.record(fact)
+            todo = self.record_all(facts)
             calls = await self.settle(todo) if todo else []
             if self.serial:
                 calls = await self._settle_serial(calls)
@@ -333,12 +331,7 @@ class Executor:
         facts = woken(self, cell, mark)
         if facts is None:
             return
-        todo: list[Command] = []
-        for fact in facts:
-            todo += self.record(fact)
-        if not facts:
-            todo.append(Again(cell))
-        await self.go(todo)
+        await self.go(self.record_all(facts) if facts else [Again(cell)])
 
     def cancel_timers(self) -> None:
         for timer in self._timers.values():
