@@ -157,8 +157,8 @@ class Engine:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(work)
 
-    async def at_home(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Await something on the engine's own loop, from any loop."""
+    async def at_home(self, work: Callable[[], Coroutine[Any, Any, T]], *, acts: bool = True) -> T:
+        """Await something on the engine's own loop, from any loop; ``acts``: it does not only wait."""
         loop = self._loop
         if loop is None or self.is_closed:
             raise EngineError("the engine is not open; use it inside 'async with engine'")
@@ -166,12 +166,16 @@ class Engine:
             raise EngineError("the engine was opened by the parent of this process; open an engine of its own here")
         if asyncio.get_running_loop() is loop:
             # A task of its own: a caller who gives up must not leave a run half way between two facts.
-            return await asyncio.shield(loop.create_task(work()))
+            return await (asyncio.shield(loop.create_task(self._counted(work))) if acts else work())
+        there = self._counted(work) if acts else work()
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(there, loop))
 
-        async def there() -> T:
+    async def _counted(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        self._runs.busy += 1
+        try:
             return await work()
-
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(there(), loop))
+        finally:
+            self._runs.busy -= 1
 
     # -- runs
 

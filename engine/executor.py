@@ -174,7 +174,7 @@ class Executor:
         facts, self._pending = self._pending, []
         self._writing = True
         try:
-            await self.store.append(self.run_id, facts, epoch=self.epoch, solo=len(self._tasks) <= 1)
+            await self.store.append(self.run_id, facts, epoch=self.epoch, solo=self.home.busy <= 1)
         except BaseException as error:
             # The state is ahead of the log for good: whoever goes on with this run has to fold it again.
             log.warning("run %s is let go: %s", self.run_id, error)
@@ -232,10 +232,12 @@ class Executor:
         """Do something in a task of this run."""
         task = asyncio.get_running_loop().create_task(work, name=f"{self.run_id}:{name}")
         self._tasks.add(task)
+        self.home.busy += 1
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self.home.busy -= 1
         if task.cancelled():
             return
         error = task.exception()

@@ -91,8 +91,9 @@ class Host(Protocol):
 
 
 class Home(Protocol):
-    """Where a live run lives: the live side of its engine."""
+    """Where a live run lives: the live side of its engine. ``busy`` counts what is under way in all its runs."""
 
+    busy: int
     store: Store
     bus: Bus
     clock: Clock

@@ -84,6 +84,8 @@ class LiveRuns:
         self.store = engine.store
         self.bus = engine.bus
         self.clock = engine.clock
+        self.busy = 0
+        """Tasks of runs and calls from outside that are under way: alone, a commit need not wait for company."""
         self._max_running = max_running
         self._live: dict[str, Executor] = {}
         self._taking: dict[str, asyncio.Task[Executor | None]] = {}

@@ -41,7 +41,7 @@ class Desk(Protocol):
 
     async def call(self, run_id: str, verb: str, arguments: Mapping[str, Any]) -> Any: ...
 
-    async def at_home(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T: ...
+    async def at_home(self, work: Callable[[], Coroutine[Any, Any, T]], *, acts: bool = True) -> T: ...
 
     async def fork(self, run_id: str, at: str, **changes: Any) -> str: ...
 
@@ -205,7 +205,7 @@ class Run:
             engine = self._engine
             live = engine.live(self.run_id)
             if live is not None:
-                await engine.at_home(live.rest)
+                await engine.at_home(live.rest, acts=False)
                 return build_result(live.state)
             while (await engine.store.row(self.run_id)).status not in REST:
                 why = engine.lost(self.run_id)

@@ -142,22 +142,19 @@ class SharedState:
         """The fact that undoes what a suspended step wrote, as its next pass starts: others' later writes stay."""
         if cell.overlay is None:
             return None
-        journal = self._state.journal
-        mine = next((index for index, entry in enumerate(journal) if entry[0] == cell.path), None)
-        if mine is None:
-            return None
-        _, args, before = journal[mine]
-        keys = list(dict.fromkeys(key for key, _ in args))
-        values = {key: before[key] for key in keys if key in before}
+        state = self._state
+        keys = list(dict.fromkeys(key for path, args in state.journal if path == cell.path for key, _ in args))
+        shared = {key: state.shared[key] for key in state.shared if key not in keys}
+        shared |= {key: state.base[key] for key in keys if key in state.base}
         reducers = self._reducers_for(cell)
-        for path, later, _ in journal[mine + 1 :]:
-            if path == cell.path:
-                continue
-            again = [(key, value) for key, value in later if key in keys]
-            if again:
-                writer = self._state.cells.get(path, cell)
-                values |= {key: self._merged(writer, values, again, reducers)[key] for key, _ in again}
-        removed = [key for key in keys if key not in values]
+        # All that was written since, but for what this step wrote: the values then follow from the others alone.
+        for path, args in state.journal:
+            others = [(key, value) for key, value in args if key in keys]
+            if path != cell.path and others:
+                merged = self._merged(state.cells.get(path, cell), shared, others, reducers)
+                shared |= {key: merged[key] for key, _ in others}
+        values = {key: shared[key] for key in keys if key in shared}
+        removed = [key for key in keys if key not in shared]
         return Fact("state.changed", cell.path, data={"undo": True, "removed": removed}, value=Value.of(values))
 
 

@@ -11,7 +11,6 @@ from pydantic import BaseModel
 
 from engine.cells import Cell, Frame
 from engine.context import StepContext
-from engine.signals import Signal
 from engine.errors import ConditionFailed, EngineError, NotSerializable
 from engine.expressions import Expression, Template, read_path
 from engine.failures import message_of
@@ -28,6 +27,7 @@ from engine.flow import (
 )
 from engine.parts import MAX_DEPTH
 from engine.schema import ANY, compile_schema
+from engine.signals import Signal
 from engine.values import Value
 
 if TYPE_CHECKING:

@@ -48,6 +48,7 @@ class RunState:
 
     __slots__ = (
         "answered",
+        "base",
         "breakpoints",
         "cancel_reason",
         "canceling",
@@ -109,8 +110,10 @@ class RunState:
         self.shared: dict[str, Any] = {}
         self.versions: dict[str, int] = {}
         """For each key of the shared state, the ``seq`` of its last write."""
-        self.journal: list[tuple[str, list[tuple[str, Any]], dict[str, Any]]] = []
-        """Writes since the oldest one that may be taken back: ``(path, arguments, values before)``."""
+        self.journal: list[tuple[str, list[tuple[str, Any]]]] = []
+        """Writes since the oldest one that may be taken back: ``(path, arguments)``."""
+        self.base: dict[str, Any] = {}
+        """The shared state before the first of them."""
         self.hold = False
         self.credits = 0
         self.breakpoints: tuple[Breakpoint, ...] = ()

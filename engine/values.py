@@ -77,9 +77,9 @@ class Value:
 
     @property
     def digest(self) -> str:
-        """The value's address in the blob table: BLAKE2b, 32 bytes, in hexadecimal."""
+        """The value's address in the blob table: SHA-256 in hexadecimal."""
         if self._digest is None:
-            self._digest = hashlib.blake2b(self.raw, digest_size=32).hexdigest()
+            self._digest = hashlib.sha256(self.raw).hexdigest()
         return self._digest
 
     def plain(self) -> object:

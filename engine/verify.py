@@ -112,7 +112,7 @@ def _check_rows(cursor: apsw.Cursor, report: Report) -> None:
             report.findings.append(f"{count} rows of {table} belong to nothing")
     for (name,) in _rows(cursor, "SELECT hash FROM blobs"):
         body: Any = cursor.execute("SELECT body FROM blobs WHERE hash = ?", (name,)).get
-        if hashlib.blake2b(body, digest_size=32).hexdigest() != name:
+        if hashlib.sha256(body).hexdigest() != name:
             report.findings.append(f"the payload {name} is not what was stored")
 
 

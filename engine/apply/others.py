@@ -57,8 +57,8 @@ def state_changed(state: RunState, fact: Fact) -> None:
     if not isinstance(changes, dict):
         return
     data = fact.data or {}
-    before = {key: state.shared[key] for key in changes if key in state.shared}
-    state.shared = {**state.shared, **changes}
+    before = state.shared
+    state.shared = {**before, **changes}
     for key in data.get("removed", ()):
         state.shared.pop(key, None)
     if data.get("undo"):
@@ -75,4 +75,6 @@ def state_changed(state: RunState, fact: Fact) -> None:
     if data.get("overlay"):
         state.cells[fact.path or ""].overlay = changes
     if data.get("overlay") or state.journal:
-        state.journal.append((fact.path or "", args, before))
+        if not state.journal:
+            state.base = before
+        state.journal.append((fact.path or "", args))
