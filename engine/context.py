@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast, overload
 
 from engine.cells import Cell, Frame, workflow_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from engine.steps import Arm
 
 T = TypeVar("T")
+Verb = TypeVar("Verb", bound=Callable[..., Coroutine[Any, Any, Any]])
 
 
 class Cancelled:
@@ -40,14 +42,45 @@ class Cancelled:
 
     async def wait(self) -> None:
         """Return when the step is asked to stop."""
-        while not self._event.is_set():  # noqa: ASYNC110 - it is set from any thread  # the task is cancelled too, so this rarely goes round twice
+        while not self._event.is_set():  # noqa: ASYNC110 - any thread may set it
             await asyncio.sleep(0.05)
+
+
+def _to_be_awaited(verb: Verb) -> Verb:
+    """Note that a verb was called, until it is awaited.
+
+    Forgotten, an ``await`` would let a step go on as if it had been answered.
+    """
+
+    @functools.wraps(verb)
+    def called(self: StepContext, *args: Any, **options: Any) -> Coroutine[Any, Any, Any]:
+        self.unawaited = verb.__name__
+
+        async def awaited() -> Any:
+            self.unawaited = None
+            return await verb(self, *args, **options)
+
+        return awaited()
+
+    return cast("Verb", called)
 
 
 class StepContext:
     """The run, seen from inside one attempt of a step (or from a condition, map, sleep or concurrency function)."""
 
-    __slots__ = ("_asks", "_cancelled", "_cell", "_executor", "changes", "closed", "done", "reason", "signal", "task")
+    __slots__ = (
+        "_asks",
+        "_cancelled",
+        "_cell",
+        "_executor",
+        "changes",
+        "closed",
+        "done",
+        "reason",
+        "signal",
+        "task",
+        "unawaited",
+    )
 
     def __init__(self, executor: Host, cell: Cell) -> None:
         self._executor = executor
@@ -60,6 +93,8 @@ class StepContext:
         self.signal: Signal | None = None
         self.done: asyncio.Future[None] | None = None
         self.closed = False
+        self.unawaited: str | None = None
+        """The verb that was called last and has not been awaited."""
 
     # -- who and where
 
@@ -193,6 +228,7 @@ class StepContext:
 
     # -- verbs
 
+    @_to_be_awaited
     async def suspend(
         self,
         payload: Any = None,
@@ -230,6 +266,7 @@ class StepContext:
         expires_in: float | None = None,
         default: Any = NOT_GIVEN,
     ) -> Any: ...
+    @_to_be_awaited
     async def ask(
         self,
         payload: Any,
@@ -260,6 +297,7 @@ class StepContext:
                 pass
         self._raise(SuspendSignal(payload, ordinal=ordinal, schema=wanted, **options))
 
+    @_to_be_awaited
     async def write(self, chunk: Any) -> None:
         """Stream a JSON-able value to whoever watches (``step.output`` events). Raises ``NotSerializable``."""
         self._executor.write(self, chunk)

@@ -131,6 +131,10 @@ class SuspensionExpired(EngineError):
     """Nobody answered a question in time, and it had no default."""
 
 
+class NotAwaited(EngineError):
+    """A step called a verb of its context, such as ``ctx.ask``, and did not await it."""
+
+
 class StepCanceled(EngineError):
     """A step was cancelled from within (it raised ``CancelledError`` itself)."""
 

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
-from engine.advance import advance
+from engine.advance import advance, is_due
 from engine.apply import apply
 from engine.cells import Cell, Site
 from engine.commands import Again, Begin, Command, Invoke, Wake
@@ -141,6 +141,8 @@ class Executor:
     def begin(self, site: Site) -> list[Command]:
         """Begin a node, unless the debugger holds the run before it."""
         state = self.state
+        if not is_due(state, site):
+            return []
         if (state.hold or state.breakpoints) and (held := stop_before(self, site)) is not None:
             return self.record(Fact("step.held", site.path, data=held or None, site=site))
         return start(self, site, 1)
@@ -220,7 +222,9 @@ class Executor:
     async def _settle_serial(self, calls: list[Cell]) -> list[Cell]:
         """Take up the next step that a crash cut, if they are taken up one at a time and none is under way."""
         while self.serial and not calls and not self.running:
-            calls = await self.settle([Again(self.serial.pop(0))])
+            cell = self.serial.pop(0)
+            if cell.status == "running":  # an earlier one may have ended the block that it is in
+                calls = await self.settle([Again(cell)])
         return calls
 
     def launch(self, calls: Iterable[Cell]) -> None:
@@ -245,7 +249,7 @@ class Executor:
             log.error(
                 "run %s: an internal error; the run stops here until it is recovered", self.run_id, exc_info=error
             )
-            self._fail_waiters(error)
+            self.let_go(error)
 
     async def _work(self, cell: Cell) -> None:
         """Call a step, then whatever follows from it, one after another; what runs beside it gets a task of its own."""

@@ -217,7 +217,7 @@ class _Kept:
         """Whether a fact of the old log belongs to the new one."""
         path = fact.path
         if path is None:
-            return fact.type == "run.started"
+            return fact.type in ("run.started", "state.changed")
         if path in self._dropped or fact.type in ("step.held", "step.late"):
             return False
         if fact.type in _ENDINGS and (path in self._reopened or (path == self.at.path and path in self.outputs)):
@@ -251,6 +251,9 @@ def _rebuild(new: Executor, log: list[Fact], kept: _Kept) -> Replay:
 
 
 def _copy_fact(new: Executor, replay: Replay, fact: Fact, kept: _Kept) -> None:
+    if fact.type == "state.changed":
+        _change_state(new, replay, fact)
+        return
     value = None if fact.value is None else _copy(fact.value)
     data = kept.data(fact)
     given = kept.outputs.get(fact.path or "") if fact.type == "step.succeeded" else None
@@ -262,6 +265,24 @@ def _copy_fact(new: Executor, replay: Replay, fact: Fact, kept: _Kept) -> None:
     copied = Fact(fact.type, fact.path, attempt=fact.attempt, data=data, value=value)
     new.adopt_fact(copied, at=fact.at)
     replay.follow(copied)
+
+
+def _change_state(new: Executor, replay: Replay, fact: Fact) -> None:
+    """A kept change of the shared state, merged again: others, which it was merged with, may not be kept."""
+    cell = new.state.cells.get(fact.path or "")
+    data = fact.data or {}
+    copied: Fact | None
+    if cell is not None and data.get("undo"):
+        copied = new.shared.take_back(cell)
+    elif cell is not None and "args" in data:
+        args = [(key, value) for key, value in data["args"]]
+        copied = new.shared.merge(cell, args, overlay=bool(data.get("overlay")))
+    else:
+        value = None if fact.value is None else _copy(fact.value)
+        copied = Fact(fact.type, fact.path, data=dict(data) or None, value=value)
+    if copied is not None:
+        new.adopt_fact(copied, at=fact.at)
+        replay.follow(copied)
 
 
 def _answer_at(new: Executor, replay: Replay, kept: _Kept) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.cells import Cell
 from engine.context import StepContext
-from engine.errors import DataError, InvalidInput, StepCanceled
+from engine.errors import DataError, InvalidInput, NotAwaited, StepCanceled
 from engine.events import Fact
 from engine.outcomes import failed, late, signalled, succeeded, timeout_error
 from engine.plan import Call
@@ -40,26 +40,33 @@ async def call(executor: Host, cell: Cell, node: Call, task: asyncio.Task[Any]) 
     error: BaseException | None = None
     result: Any = None
     try:
-        if node.is_async:
-            if node.arity == 2:
-                result = await node.fn(_input(cell, node), ctx)
-            elif node.arity == 1:
-                result = await node.fn(_input(cell, node))
-            else:
-                result = await node.fn()
-        else:
-            result = await _in_thread(executor, cell, node, ctx)
-    except GeneratorExit:
-        raise
-    except BaseException as caught:  # noqa: BLE001 - a user's code may raise anything
+        result = await (_on_loop(cell, node, ctx) if node.is_async else _in_thread(executor, cell, node, ctx))
+    except BaseException as caught:
+        if isinstance(caught, GeneratorExit) and not _is_running(task):
+            raise  # the loop is gone, and this coroutine is thrown away
         error = caught
     if timer is not None:
         timer.cancel()
+        if timer.when() <= asyncio.get_running_loop().time() and error is None and ctx.reason is None:
+            error = timeout_error(cell, node, held=True)  # it never let the timer have its turn
+    if error is None and ctx.unawaited is not None:
+        error = _not_awaited(ctx.unawaited, cell)
     if error is None and not ctx.closed and ctx.reason is None and ctx.signal is None:
         ctx.closed = True
         del running[cell.path]
         return succeeded(executor, cell, node, ctx, result)
     return _leave(executor, cell, node, ctx, result, error)
+
+
+def _not_awaited(verb: str, cell: Cell) -> NotAwaited:
+    return NotAwaited(f"step {cell.path!r} called ctx.{verb} without await (a plain function calls ctx.sync.{verb})")
+
+
+def _is_running(task: asyncio.Task[Any]) -> bool:
+    try:
+        return asyncio.current_task() is task
+    except RuntimeError:
+        return False
 
 
 def _leave(  # noqa: PLR0917 - all that an attempt is
@@ -100,6 +107,17 @@ def _cancelled(executor: Host, cell: Cell, node: Call, ctx: StepContext) -> list
     if ctx.reason == "timeout":
         return failed(executor, cell, node, timeout_error(cell, node))
     return []
+
+
+def _on_loop(cell: Cell, node: Call, ctx: StepContext) -> Awaitable[Any]:
+    """The user's coroutine itself, so that awaiting a step costs no more than that."""
+    if node.arity == 2:
+        made: Awaitable[Any] = node.fn(_input(cell, node), ctx)
+    elif node.arity == 1:
+        made = node.fn(_input(cell, node))
+    else:
+        made = node.fn()
+    return made
 
 
 def _input(cell: Cell, node: Call) -> Any:

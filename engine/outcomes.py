@@ -22,9 +22,14 @@ if TYPE_CHECKING:
     from engine.host import Attempt, Host
 
 
-def timeout_error(cell: Cell, node: Call) -> StepTimeout:
-    """An attempt took too long."""
-    return StepTimeout(f"step {cell.path!r} took longer than its timeout of {node.timeout:g} s")
+def timeout_error(cell: Cell, node: Call, *, held: bool = False) -> StepTimeout:
+    """An attempt took too long; ``held``: without letting anything else run, so that it could not be stopped."""
+    how = (
+        "; it held the event loop all the time: make it a plain 'def', which runs in a thread, or await what waits"
+        if held
+        else ""
+    )
+    return StepTimeout(f"step {cell.path!r} took longer than its timeout of {node.timeout:g} s{how}")
 
 
 def succeeded(executor: Host, cell: Cell, node: Call, ctx: StepContext, result: Any) -> list[Fact]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_never
 
+from engine.advance import is_due
 from engine.cells import Cell, Frame, Site
 from engine.commands import (
     Again,
@@ -70,7 +71,8 @@ async def _perform_on_frame(run: Host, command: OnFrame) -> list[Command]:
         case Fail(frame=frame, error=error):
             return _fail(run, frame, error)
         case Drop(frame=frame):
-            return cancel_open(run, frame)
+            # What has begun since is waited for, as all that runs.
+            return [] if frame.live else cancel_open(run, frame)
         case Leave(frame=frame, output=output):
             await stop_steps(run, frame)
             cancel_open(run, frame)
@@ -129,6 +131,8 @@ async def _begin_foreach(run: Host, site: Site) -> list[Command]:
     if not isinstance(node, Foreach):
         return run.begin(site)
     state = run.state
+    if not is_due(state, site):
+        return []
     if (state.hold or state.breakpoints) and (held := stop_before(run, site)) is not None:
         return run.record(Fact("step.held", site.path, data=held or None, site=site))
     return await start_foreach(run, site, node, 1)

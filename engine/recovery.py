@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from engine.advance import advance
+from engine.advance import advance, is_due
 from engine.apply import apply
 from engine.cells import DONE
 from engine.commands import Again, Begin, CancelRun, Command, Drop, Invoke, Wake
@@ -51,6 +51,8 @@ class Replay:
         return [command for command in self.open.values() if not self._is_cut(command) and self._stands(command)]
 
     def _stands(self, command: Command) -> bool:
+        if isinstance(command, Begin):
+            return is_due(self.state, command.site)
         return not (isinstance(command, Drop) and not command.frame.open)
 
     def cut(self) -> list[Invoke]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from engine.errors import DataError, Fatal
 
@@ -25,10 +28,25 @@ class RetryPolicy:
     retry_on: tuple[type[BaseException], ...] = (Exception,)
 
     def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise ValueError(f"RetryPolicy(attempts={self.attempts}): at least 1, which means no retry")
-        if self.delay < 0 or self.max_delay < 0 or self.backoff < 1:
-            raise ValueError("RetryPolicy: delay and max_delay can't be negative, backoff can't be under 1")
+        """Raises ``ValueError`` for what can't be followed."""
+        attempts: object = self.attempts
+        if not isinstance(attempts, int) or isinstance(attempts, bool) or attempts < 1:
+            raise ValueError(f"RetryPolicy(attempts={attempts!r}): a whole number of at least 1, which means no retry")
+        for name, least in (("delay", 0), ("max_delay", 0), ("backoff", 1)):
+            given: object = getattr(self, name)
+            if not isinstance(given, (int, float)) or isinstance(given, bool) or not least <= given < math.inf:
+                raise ValueError(f"RetryPolicy({name}={given!r}): a number of at least {least}")
+        object.__setattr__(self, "retry_on", _exceptions(self.retry_on))
+
+
+def _exceptions(given: Any) -> tuple[type[BaseException], ...]:
+    listed = (given,) if isinstance(given, type) else given
+    kinds = tuple(listed) if isinstance(listed, Iterable) and not isinstance(listed, str) else (listed,)
+    if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
+        raise ValueError(
+            f"RetryPolicy(retry_on={given!r}): give exception classes, such as (ConnectionError, TimeoutError)"
+        )
+    return kinds
 
 
 NO_RETRY = RetryPolicy()

@@ -104,7 +104,8 @@ class SharedState:
         keys = dict.fromkeys(key for key, _ in changes)
         changed = {key: merged[key] for key in keys if key in merged}
         data: dict[str, Any] = {}
-        if overlay or state.journal:
+        # What was given, where the value does not follow from it alone: for whoever takes a change back, or forks.
+        if overlay or state.journal or any(key in reducers for key, _ in changes):
             data["args"] = [[key, _argument(value)] for key, value in changes]
         if overlay:
             data["overlay"] = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.advance import arms, foreach, loop, sequence
-from engine.cells import Cell, Frame, Site, ancestors, error_input, workflow_of
+from engine.cells import DONE, Cell, Frame, Site, ancestors, error_input, workflow_of
 from engine.commands import Again, CancelRun, Choose, Command, Drop, Invoke, Leave, Wake
 from engine.events import Fact
 from engine.plan import Branch, Call, Foreach, Loop, Parallel, Sequence, Sleep, Wait
@@ -94,6 +94,14 @@ def catch(cell: Cell, frame: Frame) -> Command:
     if arm is None:
         raise AssertionError("only a node with a catch arm is caught")
     return sequence.begin(Site(arm, frame.inside + arm.id, frame, cell.slot, error_input(cell), cell))
+
+
+def is_due(state: RunState, site: Site) -> bool:
+    """Whether what is to begin still is: it has not begun meanwhile, nor has its block ended or failed."""
+    frame = site.parent
+    if site.path in state.cells or frame.status in DONE:
+        return False
+    return frame.failed is None or frame.at_once is None or site.catches is not None
 
 
 def after(state: RunState, cell: Cell) -> Commands:

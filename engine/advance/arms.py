@@ -31,9 +31,19 @@ def after(frame: Frame, cell: Cell) -> list[Command]:
     if cell.status == "skipped":
         return []
     if frame.failed is not None:
-        return [] if frame.open else [Fail(frame, frame.children[frame.failed].error or {})]
+        if frame.open or (frame.at_once is None and _is_beginning(frame)):
+            return []
+        return [Fail(frame, frame.children[frame.failed].error or {})]
     if cell.status == "canceled":  # by what ends the block, too
         return []
-    if frame.at_once is not None and frame.open < frame.at_once and frame.begun < frame.total:
-        return [_begin(frame, _arms(frame)[frame.begun])]
-    return [] if frame.open else [Finish(frame)]
+    if frame.at_once is not None and frame.begun < frame.total:
+        # All that there is room for: another arm may have ended before the one that took its place has begun.
+        room = max(frame.at_once - frame.open, 0)
+        return [_begin(frame, arm) for arm in _arms(frame)[frame.begun : frame.begun + room]]
+    return [] if frame.open or _is_beginning(frame) else [Finish(frame)]
+
+
+def _is_beginning(frame: Frame) -> bool:
+    """Whether some arms are still to begin: they do one after another, and the first may have ended at once."""
+    last = frame.chosen[-1] if frame.chosen else frame.total - 1
+    return last not in frame.children

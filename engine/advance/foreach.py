@@ -29,7 +29,9 @@ def after(state: RunState, frame: Frame, cell: Cell) -> list[Command]:
         return [] if frame.open else [Fail(frame, frame.children[frame.failed].error or {})]
     if cell.status == "canceled":  # by what ends the foreach, too
         return []
-    # A fork may have more open than there are slots: the items that it kept, and the one it runs again.
-    if frame.begun < frame.total and frame.open < (frame.at_once or 1):
-        return [_begin(state, frame, frame.begun)]
+    if frame.begun < frame.total:
+        # All that there is room for: another item may have ended before the one that took its place has begun. A fork
+        # may have more open than there are slots: the items that it kept, and the one it runs again.
+        room = max((frame.at_once or 1) - frame.open, 0)
+        return [_begin(state, frame, item) for item in range(frame.begun, min(frame.begun + room, frame.total))]
     return [] if frame.open else [Finish(frame)]

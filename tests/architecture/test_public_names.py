@@ -10,7 +10,7 @@ from engine import errors
 NAMES = """
     AlreadyEnded AlreadyResumed AlreadyStarted AmbiguousResume Blocked Breakpoint ConditionFailed DataError
     DataFault DefinitionChanged DefinitionError Engine EngineError Event ExpressionError Fatal Fenced InvalidInput
-    InvalidOutput InvalidPayload InvalidResume InvalidState LoopLimit MissingPath NotOwner NotSerializable
+    InvalidOutput InvalidPayload InvalidResume InvalidState LoopLimit MissingPath NotAwaited NotOwner NotSerializable
     NotStarted NotSuspended Page Problem RetryPolicy Run RunExists RunFailed RunInFlight RunInfo RunResult RunRow
     SchemaError StateConflict Step StepCanceled StepContext StepRecord StepTimeout Store StoreCorrupt StoreError
     StoreNewer Suspension SuspensionExpired UnknownLabel UnknownRun UnknownStep UnknownWorkflow Workflow

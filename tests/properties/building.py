@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import operator
 import os
-import pprint
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -34,6 +34,8 @@ from tests.properties.oracle import Expected, OrderMatters, expect
 from tests.properties.trees import Act, Branch, Condition, Flow, Foreach, Loop, Map, Node, Parallel, Sleep, Then
 
 INPUT = {"n": 7}
+PATIENCE = 10.0
+"""Seconds that everything about one tree may take; it takes milliseconds."""
 EXTRA = int(os.environ.get("PROPERTY_SEEDS", "0"))
 """How many seeds each property is tried with, instead of the few of a normal run."""
 
@@ -276,11 +278,19 @@ Check = Callable[[Flow, Expected], Awaitable[list[str]]]
 async def hold(seed: int, check: Check, *, size: int = 20) -> None:
     """Try the tree of a seed; on a failure, look for a smaller tree that fails too, and show it."""
     tree, expected = tree_of(seed, size=size)
-    wrong = await check(tree, expected)
+    wrong = await _tried(tree, expected, check)
     if wrong:
         tree, wrong = await _shrunk(tree, wrong, check)
         told = "\n".join(f"  - {line}" for line in wrong[:12])
-        raise AssertionError(f"seed {seed}, {len(wrong)} wrong:\n{told}\nof the workflow\n{pprint.pformat(tree, 2)}")
+        raise AssertionError(f"seed {seed}, {len(wrong)} wrong:\n{told}\nof the workflow\n{trees.text(tree)}")
+
+
+async def _tried(tree: Flow, expected: Expected, check: Check) -> list[str]:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await check(tree, expected)
+    except TimeoutError:
+        return [f"it has not come to rest within {PATIENCE} s"]
 
 
 async def _shrunk(tree: Flow, wrong: list[str], check: Check) -> tuple[Flow, list[str]]:
@@ -289,7 +299,7 @@ async def _shrunk(tree: Flow, wrong: list[str], check: Check) -> tuple[Flow, lis
         for smaller in trees.smaller(tree):
             tries += 1
             try:
-                found = await check(smaller, expect(smaller, INPUT))
+                found = await _tried(smaller, expect(smaller, INPUT), check)
             except (OrderMatters, DefinitionError):
                 continue
             if found:

@@ -271,7 +271,7 @@ class Grower:
     def foreach(self, depth: int, *, alone: bool) -> Foreach:
         collects = self.chance(50)
         at_once = self.rng.choice((1, 1, 2, 3, 0))
-        arm = self.arm(depth + 1, alone=alone and at_once == 1, risky=collects)
+        arm = self.arm(depth + 1, alone=False, risky=collects)  # a fork may run one item after all others
         return Foreach(arm, at_once, collects, self.catch(depth, alone=alone))
 
     def map(self, before: list[Node], *, alone: bool) -> Map:
@@ -377,3 +377,16 @@ def _simpler_arms(arm: Act | Flow) -> Iterator[Act | Flow]:
     for key, bare in _BARE.items():
         if getattr(arm, key) != bare:
             yield dataclasses.replace(arm, **{key: bare})
+
+
+def text(part: Any, depth: int = 0) -> str:
+    """A tree as it would be written, without what is as usual; one line a node."""
+    if isinstance(part, tuple):
+        inner = [text(one, depth + 1) for one in part]
+        return "(" + ",".join(f"\n{'  ' * (depth + 1)}{one}" for one in inner) + ")"
+    if not dataclasses.is_dataclass(part) or isinstance(part, type):
+        return repr(part)
+    given = [(one.name, getattr(part, one.name)) for one in dataclasses.fields(part)]
+    usual = {one.name: one.default for one in dataclasses.fields(part)}
+    shown = ", ".join(f"{name}={text(value, depth)}" for name, value in given if value != usual[name])
+    return f"{type(part).__name__}({shown})"
