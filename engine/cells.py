@@ -156,6 +156,11 @@ class Frame(Cell):
         self.checking = False
         self.closing = False
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether some of its children have to wait for others."""
+        return self.at_once is not None and self.at_once < self.total
+
 
 class Site:
     """Where a fact happens, known before it is applied: the node, its path, its parent and its slot there."""

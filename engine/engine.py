@@ -166,9 +166,12 @@ class Engine:
             raise EngineError("the engine was opened by the parent of this process; open an engine of its own here")
         if asyncio.get_running_loop() is loop:
             # A task of its own: a caller who gives up must not leave a run half way between two facts.
-            return await (asyncio.shield(loop.create_task(self._counted(work))) if acts else work())
-        there = self._counted(work) if acts else work()
+            return await (self._kept(work) if acts else work())
+        there = self._kept(work) if acts else work()
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(there, loop))
+
+    async def _kept(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        return await asyncio.shield(asyncio.get_running_loop().create_task(self._counted(work)))
 
     async def _counted(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         self._runs.busy += 1
@@ -249,6 +252,14 @@ class Engine:
         """Open questions, oldest first."""
         return await self.store.list_suspensions(run_id=run_id, workflow=workflow, limit=limit, after=after)
 
+    async def counts(self, workflow: str | None = None) -> dict[str, int]:
+        """How many runs there are of each status that occurs. It costs the same for ten runs and for a million."""
+        return await self.store.counts(workflow)
+
+    async def open_questions(self, workflow: str | None = None) -> int:
+        """How many questions are open."""
+        return await self.store.open_questions(workflow)
+
     async def delete_run(self, run_id: str) -> None:
         """Remove a run and all that belongs to it. Raises ``UnknownRun``, ``RunInFlight`` (cancel it first)."""
 
@@ -308,6 +319,23 @@ class Engine:
     def lost(self, run_id: str) -> BaseException | None:
         """Why a run stopped here, although nobody else goes on with it; ``None`` for others."""
         return self._runs.lost(run_id)
+
+    def busy_step(self) -> tuple[str, str, str] | None:
+        """Whose code is on the engine's event loop at this moment: run, workflow and path; may be asked in any thread.
+
+        Code that does not give the loop back holds up every run: this is how to find it.
+        """
+        loop = self._loop
+        task = None if loop is None or loop.is_closed() else asyncio.current_task(loop)
+        if task is None:
+            return None
+        for run in self._runs.all():
+            for path, attempt in run.running.copy().items():
+                if attempt.task is task:
+                    return run.run_id, run.state.workflow_id, path
+        run_id, _, path = task.get_name().partition(":")  # a condition, a map, a hook
+        named = self._runs.get(run_id)
+        return None if named is None else (run_id, named.state.workflow_id, path)
 
     def live(self, run_id: str) -> Executor | None:
         """The live side of a run, if it is in this process."""

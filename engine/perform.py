@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, assert_never
 
 from engine.advance import is_due
-from engine.cells import Cell, Frame, Site
+from engine.cells import DONE, Cell, Frame, Site
 from engine.commands import (
     Again,
     Begin,
@@ -167,7 +167,7 @@ async def again(run: Host, cell: Cell) -> list[Command]:
     """Start a cell once more."""
     node = cell.node
     parent = cell.parent
-    if parent is None:
+    if parent is None or cell.status in DONE:  # something has ended the block that it is in
         return []
     if run.state.hold and not run.state.credits and not isinstance(cell, Frame):
         return [] if cell.status == "held" else run.record(Fact("step.held", cell.path, site=cell))

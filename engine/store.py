@@ -182,6 +182,14 @@ class Store(Protocol):
         """Open questions, oldest first."""
         ...
 
+    async def counts(self, workflow: str | None) -> dict[str, int]:
+        """How many runs there are of each status that occurs; costs the same however many they are."""
+        ...
+
+    async def open_questions(self, workflow: str | None) -> int:
+        """How many questions are open."""
+        ...
+
     async def suspension(self, token: str) -> tuple[Suspension, str]:
         """A question and its state: ``open``, ``answered``, ``expired`` or ``canceled``. Raises ``NotSuspended``."""
         ...

@@ -63,6 +63,7 @@ def examine(path: Path) -> Report:
             cursor.execute("BEGIN")  # one moment, whoever writes meanwhile
             if _is_known(cursor, report) and _is_whole(cursor, report):
                 _check_rows(cursor, report)
+                _check_counts(cursor, report)
                 _check_runs(cursor, report, Owner(path.absolute()))
     except apsw.Error as error:
         report.findings.append(f"can't be read: {error}")
@@ -104,6 +105,19 @@ def _is_whole(cursor: apsw.Cursor, report: Report) -> bool:
     if found != ["ok"]:
         report.findings += [f"damaged: {line}" for line in found]
     return found == ["ok"]
+
+
+def _check_counts(cursor: apsw.Cursor, report: Report) -> None:
+    listed = _counts(cursor, "SELECT workflow_id, status, runs FROM counts WHERE runs <> 0")
+    counted = _counts(cursor, "SELECT workflow_id, status, count(*) FROM runs GROUP BY workflow_id, status")
+    for workflow, status in sorted(listed.keys() | counted.keys()):
+        said, is_true = listed.get((workflow, status), 0), counted.get((workflow, status), 0)
+        if said != is_true:
+            report.findings.append(f"workflow {workflow}: {said} runs are counted as {status}, {is_true} are")
+
+
+def _counts(cursor: apsw.Cursor, query: str) -> dict[tuple[str, str], int]:
+    return {(workflow, status): number for workflow, status, number in _rows(cursor, query)}
 
 
 def _check_rows(cursor: apsw.Cursor, report: Report) -> None:

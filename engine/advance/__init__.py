@@ -101,7 +101,7 @@ def is_due(state: RunState, site: Site) -> bool:
     frame = site.parent
     if site.path in state.cells or frame.status in DONE:
         return False
-    return frame.failed is None or frame.at_once is None or site.catches is not None
+    return frame.failed is None or not frame.is_limited or site.catches is not None
 
 
 def after(state: RunState, cell: Cell) -> Commands:

@@ -31,7 +31,7 @@ def after(frame: Frame, cell: Cell) -> list[Command]:
     if cell.status == "skipped":
         return []
     if frame.failed is not None:
-        if frame.open or (frame.at_once is None and _is_beginning(frame)):
+        if frame.open or (not frame.is_limited and _is_beginning(frame)):
             return []
         return [Fail(frame, frame.children[frame.failed].error or {})]
     if cell.status == "canceled":  # by what ends the block, too
@@ -45,5 +45,5 @@ def after(frame: Frame, cell: Cell) -> list[Command]:
 
 def _is_beginning(frame: Frame) -> bool:
     """Whether some arms are still to begin: they do one after another, and the first may have ended at once."""
-    last = frame.chosen[-1] if frame.chosen else frame.total - 1
-    return last not in frame.children
+    node = frame.node
+    return isinstance(node, (Parallel, Branch)) and len(frame.children) < len(node.children)

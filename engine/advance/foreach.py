@@ -26,7 +26,9 @@ def _begin(state: RunState, frame: Frame, item: int) -> Command:
 def after(state: RunState, frame: Frame, cell: Cell) -> list[Command]:
     """The next item takes the free slot; after a failure nothing new begins, and what runs is waited for."""
     if frame.failed is not None:
-        return [] if frame.open else [Fail(frame, frame.children[frame.failed].error or {})]
+        if frame.open or (not frame.is_limited and len(frame.children) < frame.total):
+            return []
+        return [Fail(frame, frame.children[frame.failed].error or {})]
     if cell.status == "canceled":  # by what ends the foreach, too
         return []
     if frame.begun < frame.total:
@@ -34,4 +36,4 @@ def after(state: RunState, frame: Frame, cell: Cell) -> list[Command]:
         # may have more open than there are slots: the items that it kept, and the one it runs again.
         room = max((frame.at_once or 1) - frame.open, 0)
         return [_begin(state, frame, item) for item in range(frame.begun, min(frame.begun + room, frame.total))]
-    return [] if frame.open else [Finish(frame)]
+    return [] if frame.open or len(frame.children) < frame.total else [Finish(frame)]

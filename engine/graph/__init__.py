@@ -46,17 +46,19 @@ def to_svg(
     theme: Theme = "auto",
     standalone: bool = True,
     statuses: Mapping[str, str] | None = None,
-    legend: bool = True,
+    legend: bool | None = None,
     prefix: str = "",
 ) -> str:
     """The picture as SVG.
 
     ``standalone``: with its colours and a background, for a file; else without any style, for a page whose stylesheet
-    has :data:`RULES`. ``statuses``: place -> status. ``prefix`` starts every id, for several pictures on one page.
+    has :data:`RULES`. ``statuses``: place -> status. ``legend``: what the colours mean (default: with
+    statuses). ``prefix`` starts every id, for several pictures on one page.
     """
     graph = build_graph(source)
+    shown = statuses is not None if legend is None else legend
     return draw(
-        graph, lay_out(graph), statuses=statuses, theme=theme, standalone=standalone, legend=legend, prefix=prefix
+        graph, lay_out(graph), statuses=statuses, theme=theme, standalone=standalone, legend=shown, prefix=prefix
     )
 
 

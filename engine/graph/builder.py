@@ -189,7 +189,7 @@ class _Builder:
         cluster = self._cluster(part, place, spot, str(part.get("name") or part.get("id", "")))
         inner = replace(spot, scope=place, cluster=cluster, depth=spot.depth + 1)
         drawn = self._sequence(part["children"], tail, inner)
-        return Drawn(drawn.entry, drawn.exit, Block("frame", cluster, [drawn.block]), cluster)
+        return Drawn(drawn.entry, drawn.exit, _frame(cluster, drawn.block), cluster)
 
     def _parallel(self, part: Part, place: str, tail: Tail, spot: Spot) -> Drawn:
         column, entry = Block("column"), ""
@@ -199,11 +199,24 @@ class _Builder:
         cluster = self._cluster(part, place, spot, str(part.get("name") or part.get("id", "")))
         inner = Spot(spot.scope, cluster, spot.depth + 1, arm=True)
         arms = [self._draw(child, replace(tail, spine=False), inner) for child in part["children"]]
-        column.items.append(Block("frame", cluster, [Block("row", items=[arm.block for arm in arms])]))
-        return self._join([Tail(arm.exit, spine=False) for arm in arms], Drawn(entry, "", column), spot)
+        row, ends = Block("row", items=[arm.block for arm in arms]), [Tail(arm.exit, spine=False) for arm in arms]
+        if not part.get("catch"):
+            column.items.append(Block("frame", cluster, [row]))
+            return self._join(ends, Drawn(entry, "", column), spot)
+        joined = self._join(ends, Drawn(entry, "", Block("column", items=[row])), inner)
+        column.items.append(_frame(cluster, joined.block))
+        return replace(joined, block=column, frame=cluster)
 
     def _branch(self, part: Part, place: str, tail: Tail, spot: Spot) -> Drawn:
-        name, mode = str(part.get("name") or part.get("id", "")), clean(part.get("mode") or "", 20)
+        if not part.get("catch"):
+            return self._arms(part, place, tail, spot)
+        # A frame around all of it: a failure in any arm leaves from there, not from where the arms meet.
+        cluster = self._cluster(part, place, spot, str(part.get("name") or part.get("id", "")))
+        drawn = self._arms(part, place, tail, replace(spot, cluster=cluster, depth=spot.depth + 1))
+        return Drawn(drawn.entry, drawn.exit, _frame(cluster, drawn.block), cluster)
+
+    def _arms(self, part: Part, place: str, tail: Tail, spot: Spot) -> Drawn:
+        name, mode = str(part.get("name") or part.get("id", "")), clean(words.mode(part), 20)
         title = "branch" if words.is_given(name) else clean(name, LONGEST_ID)
         detail = words.joined("branch", clean(name), mode, clean(part.get("description") or ""))
         pill = self._node(place, "branch", "pill", title=title, sub=mode, detail=detail, cluster=spot.cluster)
@@ -213,7 +226,7 @@ class _Builder:
         for index, child in enumerate(part["children"]):
             case = Tail(pill, "otherwise", "otherwise", _below(spot.scope, str(child.get("id", ""))))
             if index < len(conditions):
-                case = replace(case, kind="case", text=str(conditions[index]))
+                case = replace(case, kind="case", text=words.condition(conditions[index]))
             arm = self._draw(child, case, Spot(spot.scope, spot.cluster, spot.depth + 1))
             row.items.append(arm.block)
             ends.append(Tail(arm.exit, spine=False))
@@ -239,7 +252,7 @@ class _Builder:
         cluster = self._repeated(part, body, place, spot)
         drawn = self._body(body, place, tail, Spot(spot.scope, cluster, spot.depth + 1, entry=True, exit=True))
         back = self._connect(Tail(drawn.exit, "back", words.repeat(part), frame=cluster), drawn.entry)
-        column.items.append(Block("frame", cluster, [drawn.block], back=back))
+        column.items.append(_frame(cluster, drawn.block, back))
         made = Drawn(before if spot.entry else drawn.entry, drawn.exit, column, cluster)
         if not spot.exit:
             return made
@@ -273,7 +286,7 @@ class _Builder:
         cluster = self._repeated(part, body, place, spot)
         inner = replace(spot, cluster=cluster, depth=spot.depth + 1)
         drawn = self._body(body, place, tail, inner)
-        return Drawn(drawn.entry, drawn.exit, Block("frame", cluster, [drawn.block]), cluster)
+        return Drawn(drawn.entry, drawn.exit, _frame(cluster, drawn.block), cluster)
 
     def _caught(self, catch: Part, drawn: Drawn, spot: Spot) -> Drawn:
         failed = Tail(drawn.exit, "error", "on error", frame=drawn.frame)
@@ -284,6 +297,17 @@ class _Builder:
         lane = Block("lane", edge=straight)
         block = Block("column", items=[drawn.block, Block("catch", items=[lane, arm.block]), Block("node", dot)])
         return Drawn(drawn.entry, dot, block)
+
+
+def _frame(cluster: str, inside: Block, back: Edge | None = None) -> Block:
+    """A frame around a block. The text of the edge that comes in stands above it."""
+    first = inside
+    while first.edge is None and first.items and first.kind != "row":
+        first = first.items[0]
+    made = Block("frame", cluster, [inside], back=back)
+    if first.edge is not None and first.edge.label:
+        made.edge, first.edge = first.edge, None
+    return made
 
 
 def _own_name(part: Part) -> str:

@@ -86,7 +86,9 @@ def _measure_frame(graph: Graph, block: Block) -> Extent:
     body = _measure_row(arms, FAN_IN_FRAME) if arms else measure(graph, inside)
     right = max(body.right, body.bare + GUTTER + 7 + block.back.label_width) if block.back else body.right
     lacking = max(0.0, graph.clusters[block.key].title_width - body.left - right)
-    return Extent(body.left + PAD + lacking / 2, right + PAD + lacking / 2, body.height + TITLE + 2 * PAD, [body])
+    bare, above = right + PAD + lacking / 2, LABEL if block.edge else 0
+    room = max(bare, _label_room(block.edge)) if block.edge else bare
+    return Extent(body.left + PAD + lacking / 2, room, body.height + TITLE + 2 * PAD + above, [body], bare=bare)
 
 
 def _measure_row(parts: list[Extent], fan: float) -> Extent:
@@ -113,6 +115,8 @@ class _Walk:
         """Node -> y down to which the way from it is straight."""
         self.lanes: dict[int, tuple[float, float, float]] = {}
         """Edge -> x, top and bottom of the straight way that it has for itself."""
+        self.tops: dict[int, float] = {}
+        """Edge -> top of the frame above which its text stands."""
 
     def place(self, block: Block, extent: Extent, at: Point) -> None:
         """Give everything in a block its position; ``at`` is where the block is entered."""
@@ -137,8 +141,11 @@ class _Walk:
                     y += part.height
 
     def _place_frame(self, block: Block, extent: Extent, at: Point) -> None:
-        self.layout.frames[block.key] = Box(at.x - extent.left, at.y, at.x + extent.right, at.y + extent.height)
-        self.place(block.items[0], extent.parts[0], Point(at.x, at.y + TITLE + PAD))
+        top = at.y + (LABEL if block.edge else 0)
+        if block.edge:
+            self.tops[id(block.edge)] = top
+        self.layout.frames[block.key] = Box(at.x - extent.left, top, at.x + extent.bare, at.y + extent.height)
+        self.place(block.items[0], extent.parts[0], Point(at.x, top + TITLE + PAD))
         if block.back is not None:
             self.lanes[id(block.back)] = (at.x + extent.parts[0].bare + GUTTER, 0, 0)
 
@@ -172,23 +179,26 @@ class _Walk:
         out, into = self.layout.nodes[edge.source].x, self.layout.nodes[edge.target].x
         low = self.layout.frames[edge.frame].bottom if edge.frame else tail.bottom
         tip = Point(into, head.top - (STACK if self.graph.nodes[edge.target].shape == "stack" else 0))
-        points = [Point(out, low)]
+        points, top = [Point(out, low)], self.tops.get(id(edge), tip.y)
         if edge.kind == "flow" and (down := self.leaves.get(edge.source, 0)) > low:
             points.append(Point(out, down))
         if (lane := self.lanes.get(id(edge))) is not None:
             points += [Point(lane[0], lane[1]), Point(lane[0], lane[2])]
         elif tip.y - LABEL > (enter := self.enters.get(edge.target, tip.y)) or edge.label:
-            points.append(Point(into, min(enter, tip.y - LABEL)))
+            points.append(Point(into, min(enter, top - LABEL)))
         line = _curved([self._spread(edge, points, tip), *points[1:]], tip)
         if edge.label:
-            x, y = (lane[0], lane[1] + LABEL / 2) if lane else (into, tip.y - LABEL / 2 - 3)
+            x, y = (lane[0], lane[1] + LABEL / 2) if lane else (into, top - LABEL / 2 - 3)
             line.label, line.label_starts = Point(x + 7, y), True
         return line
 
     def _spread(self, edge: Edge, points: list[Point], tip: Point) -> Point:
-        """Where a line leaves: a wide box is left on the side to which the line goes."""
+        """Where a line leaves: a wide box or frame is left on the side to which the line goes."""
         start, to = points[0], [*points, tip][1]
-        room = max(0.0, self.graph.nodes[edge.source].width / 2 - 22)
+        wide = self.graph.nodes[edge.source].width / 2
+        if edge.frame:
+            wide = self.layout.frames[edge.frame].right - start.x
+        room = max(0.0, wide - 22)
         return start._replace(x=start.x + max(-room, min(room, (to.x - start.x) / 4)))
 
     def _back(self, edge: Edge) -> Line:

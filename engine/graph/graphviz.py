@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from typing import Any
 
-from engine.graph import fallback
+from engine.graph import fallback, labels
 from engine.graph.geometry import (
     ARROW,
     GUTTER,
@@ -105,6 +105,7 @@ def read(raw: Any, graph: Graph) -> Layout:
     nothing = Line(Point(0, 0), [], Point(0, 0))
     layout.lines = [nothing if e.kind == "back" else forward[e.source, e.target] for e in graph.edges]
     _frame_all(layout, graph)
+    labels.center(layout, graph)
     return settle(layout, graph)
 
 

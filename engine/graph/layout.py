@@ -15,7 +15,7 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
-from engine.graph import dot_process, fallback, graphviz
+from engine.graph import dot_process, fallback, graphviz, labels
 from engine.graph.geometry import Layout, collisions, disorder
 from engine.graph.model import Graph
 
@@ -61,7 +61,7 @@ def _by_graphviz(graph: Graph, text: str) -> Layout | None:
     except (ImportError, OSError, ValueError, KeyError, TypeError, subprocess.SubprocessError) as error:
         _log.info("Graphviz gave no layout for %r, our own serves: %s", graph.id, error)
         return None
-    if found := collisions(made, graph) + disorder(made, graph):
+    if found := collisions(made, graph) + disorder(made, graph) + labels.unclear(made, graph):
         _log.info("Graphviz's layout for %r is hard to read, our own serves: %s", graph.id, "; ".join(found[:5]))
         return None
     return made

@@ -106,7 +106,8 @@ class Cluster:
 class Block:
     """How the picture is nested, for the layout: node, column, row of arms, frame, or main line with a catch arm.
 
-    ``edge`` is the edge that enters it (its label needs room); a ``lane`` is that edge alone, passing by.
+    ``edge`` is the edge that enters it (its label needs room: above a frame, not in it); a ``lane`` is that edge alone,
+    passing by.
     """
 
     kind: Literal["node", "column", "row", "frame", "catch", "lane"]
@@ -127,6 +128,14 @@ class Graph:
     clusters: Mapping[str, Cluster]
     root: Block
 
+    def frames_around(self, key: str) -> set[str]:
+        """The keys of the clusters that a node is in."""
+        found, at = set(), self.nodes[key].cluster
+        while at is not None:
+            found.add(at)
+            at = self.clusters[at].parent
+        return found
+
     @cached_property
     def digraph(self) -> Any:
         """The same as a ``networkx.DiGraph``: nodes and edges with their fields, clusters in ``graph["clusters"]``."""
@@ -144,6 +153,8 @@ class Graph:
         """Which element of the SVG shows a place (``{"review/approve[]": "node-3"}``)."""
         found: dict[str, str] = {}
         for cluster in self.clusters.values():
+            if cluster.kind == "branch":
+                continue  # its pill shows it
             found.setdefault(cluster.place, cluster.element)
             if cluster.body:
                 found.setdefault(cluster.body, cluster.element)

@@ -26,7 +26,8 @@ def node_statuses(graph: Graph, statuses: Mapping[str, str]) -> dict[str, str]:
         if _is_reached(before.get(key, []), after, found):
             found[key] = "success"
     for key in reversed(silent):
-        if any(found[edge.target] not in UNTOUCHED for edge in after.get(key, ())):
+        ways = [edge for edge in after.get(key, ()) if found[edge.target] not in UNTOUCHED]
+        if ways and all(edge.kind != "error" for edge in ways):
             found[key] = "success"
     return found
 
@@ -61,7 +62,7 @@ def _is_taken(edge: Edge, found: Mapping[str, str], chosen: set[str]) -> bool:
     if edge.kind == "back" or found[edge.target] in UNTOUCHED:
         return False
     if edge.kind == "error":
-        return found[edge.source] == "failed"
+        return True  # nothing else leads to a catch arm
     return found[edge.source] in DONE and not (edge.kind == "otherwise" and edge.source in chosen)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 DARK = {
-    "bg": "#0d0f12", "raised": "#1a1e25", "line": "#262b34", "line-strong": "#363d49",
+    "bg": "#0d0f12", "raised": "#1a1e25", "line": "#262b34", "line-strong": "#363d49", "edge": "#6b7686",
     "text": "#e7eaf0", "muted": "#97a0af", "faint": "#828b9a", "accent": "#7aa2ff",
     "success": "#3fcf8e", "running": "#5aa9ff", "suspended": "#ffb454", "failed": "#ff6b6b",
     "paused": "#c792ea", "pending": "#5b6472",
 }  # fmt: skip
 LIGHT = {
-    "bg": "#f6f7f9", "raised": "#ffffff", "line": "#e3e6eb", "line-strong": "#c3cad5",
+    "bg": "#f6f7f9", "raised": "#ffffff", "line": "#e3e6eb", "line-strong": "#c3cad5", "edge": "#7f899a",
     "text": "#171b22", "muted": "#5b6472", "faint": "#667080", "accent": "#3b6cf6",
     "success": "#0b7f4f", "running": "#1a6fd0", "suspended": "#a86400", "failed": "#d13c3c",
     "paused": "#8a4fc7", "pending": "#a3acb9",
@@ -35,7 +35,8 @@ _RULES = """
 .node text.sub,.node .mode{fill:var(--faint);font:11px var(--font)}
 .node .stripe{stroke:none;fill:var(--pending)}
 .node text.ico{fill:var(--faint);font:600 12px var(--font);text-anchor:middle}
-.node .core{fill:var(--line-strong);stroke:none}
+.node circle{stroke:var(--edge)}
+.node .core{fill:var(--edge);stroke:none}
 .node .bp{display:none;fill:var(--failed);stroke:none}
 .node[data-breakpoint] .bp{display:inline}
 .node[data-status=suspended] rect.box,.node[data-status=waiting] rect.box{stroke:var(--suspended);stroke-width:1.8}
@@ -46,8 +47,8 @@ _RULES = """
 .node.selected rect.box{stroke:var(--accent);stroke-width:2.2}
 .node:focus{outline:none}
 .node:focus-visible rect.box,.node:focus-visible circle{stroke:var(--accent);stroke-width:2.2}
-.edge path{fill:none;stroke:var(--line-strong);stroke-width:1.4}
-.edge polygon{fill:var(--line-strong)}
+.edge path{fill:none;stroke:var(--edge);stroke-width:1.4}
+.edge polygon{fill:var(--edge)}
 .edge text{fill:var(--muted);font:11px var(--mono)}
 .edge[data-kind=error] path{stroke-dasharray:4 4}
 .edge.taken path{stroke:var(--success)}
@@ -59,6 +60,7 @@ _RULES = """
 .heading text.name{fill:var(--muted);font:600 11px var(--mono);letter-spacing:0;text-transform:none}
 .heading text.note{font:11px var(--font);letter-spacing:0;text-transform:none}
 .heading text,.edge text{stroke:var(--bg);stroke-width:5px;paint-order:stroke;stroke-linejoin:round}
+.edge text{stroke-width:9px}
 .legend text{fill:var(--muted);font:11px var(--font)}
 .legend rect{fill:var(--pending)}
 .legend [data-status=skipped] rect{fill:none;stroke:var(--faint);stroke-dasharray:2 1.5}

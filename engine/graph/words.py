@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -16,6 +17,10 @@ LONGEST_CONDITION = 28
 LONGEST_DETAIL = 600
 LONGEST_PLACE = 4096
 
+LAMBDA = "<lambda>"
+"""What Python calls a function without a name; to a reader it says nothing."""
+_READS = re.compile(r"From(?P<kind>Step|Init|State|Context)\((?P<what>.*)\)", re.DOTALL)
+_FIELD = re.compile(r"(\w+)=(\([^()]*\)|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")")
 LEAVES = frozenset({"step", "map", "sleep", "wait_for_event"})
 # What XML can't hold, what a terminal or an editor would obey, and what turns the direction of the text after it.
 _UNFIT = re.compile(
@@ -105,7 +110,7 @@ def facts(part: Part) -> str:
         case "step":
             return joined("step", *_rules(part))
         case "map":
-            return joined("map", _source(part.get("source")))
+            return _source(part.get("source"))
         case "sleep":
             return _sleep(part)
         case "wait_for_event":
@@ -115,7 +120,7 @@ def facts(part: Part) -> str:
         case "do_until" | "do_while":
             return joined(repeat(part), plural(count_steps(part), "step"))
         case "parallel" | "branch" as kind:
-            return joined(kind, part.get("mode") or at_once(part), plural(len(part.get("children") or ()), "arm"))
+            return joined(kind, mode(part) or at_once(part), plural(len(part.get("children") or ()), "arm"))
         case kind:
             return joined(str(kind or "step"), plural(count_steps(part), "step"))
 
@@ -130,17 +135,42 @@ def _rules(part: Part) -> tuple[str, ...]:
 
 
 def _source(source: object) -> str:
+    """What a map reads or makes: ``from a or b``, ``makes name, price``, ``map · function_name``."""
     if isinstance(source, Mapping):
-        return plural(len(source), "field")
+        return f"makes {', '.join(map(str, source))}" if source else "map"
     name = str(source or "")
-    return name if name.isidentifier() else ""
+    if found := _READS.fullmatch(name):
+        return f"from {_read(found['kind'], found['what'])}"
+    if name == LAMBDA:
+        return joined("map", "computed")
+    return joined("map", name if name.isidentifier() else "")
+
+
+def _read(kind: str, what: str) -> str:
+    """What ``FromStep(ids=('a', 'b'), path='x', many=True)`` reads, as a condition would name it."""
+    try:
+        fields: dict[str, Any] = {name: ast.literal_eval(text) for name, text in _FIELD.findall(what)}
+    except (ValueError, SyntaxError):
+        return "elsewhere"
+    if kind == "Step":
+        path = fields.get("path")
+        ids = [f"{id}.{path}" if path else str(id) for id in fields.get("ids") or ()]
+        return " or ".join(filter(None, [", ".join(ids[:-1]), *ids[-1:]])) or "elsewhere"
+    path = fields.get("path") or fields.get("key")
+    if kind == "Init" and not path:
+        return "the run's input"
+    return f"{kind.lower()}.{path}" if path else f"the {kind.lower()}"
+
+
+def _computed(given: object) -> str:
+    return "computed" if given == LAMBDA else str(given or "")
 
 
 def _sleep(part: Part) -> str:
     given, until = part.get("for"), part.get("until")
     if until is not None:
-        return f"sleep · until {_moment(until) if isinstance(until, (int, float)) else until}"
-    return joined("sleep", duration(given) if isinstance(given, (int, float)) else str(given or ""))
+        return f"sleep · until {_moment(until)}" if isinstance(until, (int, float)) else f"sleep · {_computed(until)}"
+    return joined("sleep", duration(given) if isinstance(given, (int, float)) else _computed(given))
 
 
 def at_once(part: Part) -> str:
@@ -149,13 +179,27 @@ def at_once(part: Part) -> str:
     if given is None:
         return ""
     if not isinstance(given, int):
-        return f"{given}() at once"
+        return "computed number at once" if given == LAMBDA else f"{given}() at once"
     return "one by one" if given == 1 else f"{given} at once"
 
 
 def repeat(part: Part) -> str:
     """The text at a loop's way back."""
-    return f"{'while' if part.get('kind') == 'do_while' else 'until'} {part.get('condition') or '?'}"
+    return f"{'while' if part.get('kind') == 'do_while' else 'until'} {condition(part.get('condition'))}"
+
+
+def condition(given: object) -> str:
+    """A condition's text; a function without a name is only called one."""
+    return "function" if given == LAMBDA else str(given or "?")
+
+
+_MODES = {"all": "every that holds", "first": "first that holds"}
+
+
+def mode(part: Part) -> str:
+    """Which arms of a branch run."""
+    given = str(part.get("mode") or "")
+    return _MODES.get(given, given)
 
 
 def joined(*said: object) -> str:

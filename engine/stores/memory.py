@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import count
@@ -185,6 +186,20 @@ class MemoryStore:
                 if len(found) > limit:
                     return Page([item for _, item in found[:limit]], str(found[limit - 1][0]))
         return Page([item for _, item in found], None)
+
+    async def counts(self, workflow: str | None) -> dict[str, int]:
+        """See :class:`engine.store.Store`."""
+        runs = self._runs.copy().values()
+        return dict(Counter(run.folded.status for run in runs if workflow in (None, run.folded.workflow_id)))
+
+    async def open_questions(self, workflow: str | None) -> int:
+        """See :class:`engine.store.Store`."""
+        runs = self._runs.copy()
+        return sum(
+            question.state == "open" and workflow in (None, runs[owner].folded.workflow_id)
+            for owner, question in self._questions.copy().values()
+            if owner in runs
+        )
 
     async def suspension(self, token: str) -> tuple[Suspension, str]:
         """See :class:`engine.store.Store`."""

@@ -138,9 +138,10 @@ async def test_an_older_file_is_copied_and_migrated(tmp_path: Path, monkeypatch:
         await store.append("r2", [created()], epoch=1)
     assert verify(path) == []
     monkeypatch.undo()
-    copy = tmp_path / "runs.db.bak-v1"
+    known = len(tables.MIGRATIONS)
+    copy = tmp_path / f"runs.db.bak-v{known}"
     assert (verify(copy), mode(copy)) == ([], 0o600)
-    assert verify(path) == ["has format 2, this version knows 1"]
+    assert verify(path) == [f"has format {known + 1}, this version knows {known}"]
 
 
 async def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

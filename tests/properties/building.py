@@ -125,25 +125,46 @@ def _condition(condition: Condition) -> Any:
         case "big":
             return "value.n > 50"
         case "chance":
-            return lambda given: trees.by_chance(condition.id, given)
+            return _slowly(condition.turns, lambda given: trees.by_chance(condition.id, given))
         case "raises":
-            return lambda given: given["no such key"]
+            return _slowly(condition.turns, lambda given: given["no such key"])
         case kind:
-            return lambda given: kind == "yes"
+            return _slowly(condition.turns, lambda given: kind == "yes")
+
+
+async def _turns(turns: int) -> None:
+    """Let others run, so often."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+def _slowly(turns: int, fn: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The same function, letting others run before."""
+
+    async def made(given: Any) -> Any:
+        await _turns(turns)
+        return fn(given)
+
+    return made if turns else fn
 
 
 def _goes_on(node: Loop) -> Any:
     if node.words:
         return f"iteration {'>=' if node.until else '<'} {node.rounds}"
-    return lambda given, ctx: (ctx.iteration < node.rounds) is not node.until
+
+    async def goes_on(given: Any, ctx: StepContext) -> bool:
+        await _turns(node.turns)
+        return (ctx.iteration < node.rounds) is not node.until
+
+    return goes_on
 
 
 def _source(node: Map) -> Any:
     match node.how:
         case "list":
-            return lambda given: trees.items(node.id, node.size, given)
+            return _slowly(node.turns, lambda given: trees.items(node.id, node.size, given))
         case "same":
-            return lambda given: given
+            return _slowly(node.turns, lambda given: given)
         case "step":
             return from_step(node.of)
         case "dict":
@@ -152,7 +173,7 @@ def _source(node: Map) -> Any:
         case "template":
             return template("${context.who} has ${state.total}")
         case _:
-            return lambda given: given["no such key"]
+            return _slowly(node.turns, lambda given: given["no such key"])
 
 
 class Hiccup(Exception):
@@ -181,6 +202,7 @@ def _begin(act: Act, given: Any, ctx: StepContext, book: Book) -> None:
 def _step(act: Act, book: Book) -> Any:
     async def execute(given: Any, ctx: StepContext) -> Any:
         _begin(act, given, ctx, book)
+        await _turns(act.turns)
         if act.suspends and ctx.resume_data is None:
             await ctx.suspend({"nth": 0})
         for nth in range(0 if act.suspends else act.asks):
@@ -197,8 +219,9 @@ def _step(act: Act, book: Book) -> Any:
             assert answer == trees.answer(ctx.path, nth)
         return _end(act, given, ctx)
 
+    schema = list[set[bool]] if act.how == "picky" else None
     policy = RetryPolicy(attempts=act.tries) if act.tries > 1 else None
-    return create_step(id=act.id, execute=plainly if act.sync else execute, retry=policy)
+    return create_step(id=act.id, execute=plainly if act.sync else execute, input_schema=schema, retry=policy)
 
 
 # -- running
@@ -214,7 +237,7 @@ def tree_of(seed: int, *, size: int = 20) -> tuple[Flow, Expected]:
         except OrderMatters:
             continue
         except DefinitionError as error:
-            if "needs a list" not in str(error):  # of a foreach after what can't be one
+            if "gets output" not in str(error):  # one that can't be taken, which is found before a run finds it
                 raise
     raise AssertionError("no tree has an outcome that is fixed")
 

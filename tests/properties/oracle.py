@@ -164,6 +164,8 @@ class Oracle:
 
     def act(self, act: Act, path: str, given: Any) -> Any:
         world = self.world
+        if act.how == "picky":
+            raise Failed("InvalidInput", path)
         if act.asks and not world.answers:
             world.calls[path] = 1
             self.set_state(act, path)

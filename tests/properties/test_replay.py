@@ -84,10 +84,10 @@ async def _check(tree: Flow, expected: Expected, folder: Path) -> list[str]:
         for _ in range(1000):
             folded = Replay("r", workflow.plan, await engine.store.read("r"))
             found += _differences(live.state, folded.state, f"at {live.state.seq}")
+            found += [f"at rest, and still to do: {command}" for command in (*folded.pending(), *folded.cut())]
             if result.status != "suspended":
                 break
             result = await building.answer_all(engine, "r", rng, at_most=1)
-        found += [f"still open: {path}" for path in folded.open]
         first = result.to_dict()
     async with Engine([workflow], store=store) as engine:
         again = await (await engine.get_run("r")).result()

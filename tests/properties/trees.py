@@ -22,8 +22,9 @@ WHO = "somebody"
 class Act:
     """A step.
 
-    ``how``: ok, fail, flaky (fails until its attempt number ``tries``), bail, abort. ``asks``: questions before that;
-    ``suspends``: by a plain suspension instead. ``sets``: a key of the shared state. ``pad``: characters it gives.
+    ``how``: ok, fail, flaky (fails until its attempt number ``tries``), picky (refuses its input), bail, abort.
+    ``asks``: questions before that; ``suspends``: by a plain suspension instead. ``sets``: a key of the shared state.
+    ``sync``: a plain function; ``turns``: how often an async one lets others run. ``pad``: characters it gives.
     """
 
     id: str
@@ -34,14 +35,19 @@ class Act:
     sets: str = ""
     sync: bool = False
     pad: int = 0
+    turns: int = 0
 
 
 @dataclass(frozen=True)
 class Condition:
-    """``kind``: yes, no, chance (a function of the value), big (an expression over it), raises."""
+    """``kind``: yes, no, chance (a function of the value), big (an expression over it), raises.
+
+    ``turns``: how often it lets others run before it answers.
+    """
 
     id: str
     kind: str
+    turns: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,7 @@ class Loop:
     rounds: int = 1
     until: bool = False
     words: bool = False
+    turns: int = 0
     limit: int | None = None
     catch: Act | Flow | None = None
 
@@ -98,6 +105,7 @@ class Map:
     how: str
     size: int = 0
     of: str = ""
+    turns: int = 0
 
 
 @dataclass(frozen=True)
@@ -203,6 +211,8 @@ class Grower:
         how, tries = "ok", 1
         if self.chance(25 if risky else 4):
             how, tries = "fail", self.rng.choice((1, 1, 2))
+        elif self.chance(8 if risky else 2):
+            how = "picky"
         elif self.chance(12):
             how, tries = "flaky", self.rng.choice((2, 3))
         elif self.chance(3):
@@ -213,7 +223,10 @@ class Grower:
         sets = self.rng.choice(("total", "total", "last") if alone else ("total",)) if self.chance(30) else ""
         suspends = asks == 1 and self.chance(40)
         pad = 3000 if self.chance(10) else 0
-        return Act(self.id("s"), how, asks, suspends, tries, sets, self.chance(8), pad)
+        return Act(self.id("s"), how, asks, suspends, tries, sets, self.chance(8), pad, self.turns())
+
+    def turns(self) -> int:
+        return self.rng.choice((0, 0, 0, 1, 2, 5))
 
     def catch(self, depth: int, *, alone: bool) -> Act | Flow | None:
         return self.arm(max(depth, 2), alone=alone) if self.chance(20) else None
@@ -260,13 +273,13 @@ class Grower:
 
     def condition(self) -> Condition:
         kinds = ("yes", "no", "chance", "chance", "chance", "big", "big", "raises" if self.chance(10) else "yes")
-        return Condition(self.id("if"), self.rng.choice(kinds))
+        return Condition(self.id("if"), self.rng.choice(kinds), self.turns())
 
     def loop(self, depth: int, *, alone: bool, risky: bool) -> Loop:
         rounds = self.rng.choice((1, 2, 3))
         limit = self.rng.choice((None, None, rounds, 1))
         arm = self.arm(depth + 1, alone=alone, risky=risky)
-        return Loop(arm, rounds, self.chance(50), self.chance(50), limit, self.catch(depth, alone=alone))
+        return Loop(arm, rounds, self.chance(50), self.chance(50), self.turns(), limit, self.catch(depth, alone=alone))
 
     def foreach(self, depth: int, *, alone: bool) -> Foreach:
         collects = self.chance(50)
@@ -282,7 +295,8 @@ class Grower:
         if self.chance(3):
             kinds = ["raises"]
         how = self.rng.choice(kinds)
-        return Map(self.id("m"), how, of=self.rng.choice(named) if named and how in ("dict", "step") else "")
+        of = self.rng.choice(named) if named and how in ("dict", "step") else ""
+        return Map(self.id("m"), how, of=of, turns=self.turns())
 
 
 def names(node: Node) -> list[str]:
@@ -322,6 +336,8 @@ def _simpler(node: Node) -> Iterator[Node]:
     if isinstance(node, (Map, Sleep)):
         if isinstance(node, Map) and node.size:
             yield dataclasses.replace(node, size=node.size - 1)
+        if isinstance(node, Map) and node.turns:
+            yield dataclasses.replace(node, turns=0)
         return
     for arm in _arms(node):
         if not (isinstance(node, Then) and arm is node.arm):
@@ -364,7 +380,7 @@ def _arms(node: Node) -> list[Act | Flow]:
             return []
 
 
-_BARE: dict[str, Any] = {"how": "ok", "tries": 1, "asks": 0, "suspends": False, "sets": "", "sync": False, "pad": 0}
+_BARE: dict[str, Any] = {"how": "ok", "tries": 1, "asks": 0, "suspends": False, "sets": "", "sync": False, "pad": 0, "turns": 0}
 
 
 def _simpler_arms(arm: Act | Flow) -> Iterator[Act | Flow]:

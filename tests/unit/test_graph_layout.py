@@ -8,15 +8,29 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.graph import Graph, build_graph, fallback, graphviz, layout, to_json, to_svg
-from engine.graph.geometry import Layout, Line, Point, collisions, disorder
-from tests.unit.graph_definitions import ALL, DEPLOY, EVERYTHING, Garden, chain, definition, loop, nested, step, wide
+from engine.graph.geometry import PAD, Box, Layout, collisions, disorder
+from engine.graph.labels import points_of, unclear
+from tests.unit.graph_definitions import (
+    ALL,
+    DEPLOY,
+    EVERYTHING,
+    Garden,
+    block,
+    chain,
+    definition,
+    loop,
+    nested,
+    step,
+    wide,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -41,18 +55,6 @@ def test_the_layout_that_serves_has_nothing_over_anything_else(name: str) -> Non
     assert (collisions(made, graph), disorder(made, graph)) == ([], [])
 
 
-def points_of(line: Line) -> Iterator[Point]:
-    """Points on a line, close to each other."""
-    at = line.start
-    for name, points in line.segments:
-        a, b, c, d = (at, at, points[0], points[0]) if name == "L" else (at, *points)
-        for n in range(17):
-            t, u = n / 16, 1 - n / 16
-            weights = (u * u * u, 3 * u * u * t, 3 * u * t * t, t * t * t)
-            yield Point(*(sum(w * p[axis] for w, p in zip(weights, (a, b, c, d), strict=True)) for axis in (0, 1)))
-        at = points[-1]
-
-
 def crossings(made: Layout, graph: Graph) -> list[str]:
     """Lines that run over a box that is neither of their ends."""
     boxes = {key: made.box(graph, key) for key in graph.nodes}
@@ -72,6 +74,39 @@ def test_whatever_grows_is_laid_out_without_anything_over_anything(seed: int) ->
     assert (collisions(made, graph), disorder(made, graph), crossings(made, graph)) == ([], [], [])
     served = layout.lay_out(graph)
     assert (collisions(served, graph), disorder(served, graph)) == ([], [])
+
+
+ARMS = (step("go_inside"), step("go_outside"), step("stay_home"))
+CASES: dict[str, Any] = {"mode": "first", "conditions": ["rain_mm > 1", "is_warm"], "otherwise": "stay_home"}
+LONG = "steps.check_stock.ok and steps.check_limit.ok"
+FRAMED = definition(
+    block("branch", "b", nested("fulfil", step("send")), step("no"), conditions=[LONG], otherwise="no", mode="all")
+)
+
+
+@pytest.mark.parametrize("name", [*ALL, "arms", "framed"])
+@pytest.mark.parametrize("engine", ["auto", "own"])
+def test_every_text_clearly_belongs_to_its_own_line(name: str, engine: str) -> None:
+    more = {"arms": definition(block("branch", "branch-1", *ARMS, **CASES)), "framed": FRAMED}
+    graph = build_graph((ALL | more)[name])
+    made = layout.lay_out(graph, engine)
+    assert unclear(made, graph) == []
+    for edge, line, box in zip(graph.edges, made.lines, made.label_boxes(graph), strict=True):
+        assert box is None or any(box.grown(8).meets(Box(*p, *p).grown(1)) for p in points_of(line)), edge.label
+
+
+def test_arms_of_a_branch_are_not_read_as_one_expression() -> None:
+    graph = build_graph(definition(block("branch", "branch-1", *ARMS, **CASES)))
+    made = layout.lay_out(graph)
+    assert made.engine == "graphviz"
+    texts = sorted(box for box in made.label_boxes(graph) if box)
+    assert min(right.left - left.right for left, right in pairwise(texts)) > 20
+
+
+def test_a_condition_above_a_frame_does_not_make_it_wide() -> None:
+    graph = build_graph(FRAMED)
+    (frame,) = fallback.lay_out(graph).frames.values()
+    assert frame.right - frame.left == graph.nodes["n2"].width + 2 * PAD
 
 
 def test_graphviz_lays_out_what_is_simple() -> None:

@@ -8,6 +8,7 @@ import networkx as nx
 import pytest
 
 from engine.flow import chain as links
+from engine.flow import from_init, from_step
 from engine.graph import Graph, build_graph
 from engine.retry import RetryPolicy
 from engine.steps import create_step
@@ -95,7 +96,67 @@ def test_the_line_under_an_id_says_what_it_is() -> None:
     assert subs["sleep-2"] == "sleep · until 2026-01-01 00:00"
     assert subs["vip/wait-1"] == "waits for payment"
     assert subs["review/approve[]"] == "for each · one by one"
-    assert subs["route"] == "all"
+    assert subs["route"] == "every that holds"
+
+
+MAPS = {
+    "FromStep(ids=('approve', 'book'), path='', many=True)": "from approve or book",
+    "FromStep(ids=('a', 'b', 'c'), path='x.y', many=True)": "from a.x.y, b.x.y or c.x.y",
+    "FromStep(ids=('a',), path='', many=False)": "from a",
+    "FromInit(path='')": "from the run's input",
+    "FromInit(path='items')": "from init.items",
+    "FromState(path='n')": "from state.n",
+    "FromContext(key='user')": "from context.user",
+    "FromStep(nonsense": "map",
+    "to_report": "map · to_report",
+    "<lambda>": "map · computed",
+}
+
+
+def test_a_map_says_what_it_reads_or_makes() -> None:
+    def sub(source: object) -> str:
+        return build_graph(definition({"id": "map-1", "kind": "map", "source": source})).nodes["n1"].sub
+
+    assert {source: sub(source) for source in MAPS} == MAPS
+    assert sub({"name": "FromInit(path='a')", "price": "value(3)"}) == "makes name, price"
+    assert sub({"x" * 90: "value(3)"}).endswith("…")
+
+
+def test_a_map_of_a_real_workflow_says_what_it_reads() -> None:
+    a, b = (create_step(id=id, execute=lambda value: value) for id in "ab")
+    workflow = create_workflow(id="w").branch([("x", a)], otherwise=b).map(from_step([a, b], "y")).map(from_init("z"))
+    assert [node.sub for node in build_graph(workflow).nodes.values() if node.kind == "map"] == [
+        "from a.y or b.y",
+        "from init.z",
+    ]
+
+
+def test_a_function_without_a_name_is_called_computed_or_function() -> None:
+    flow = definition(
+        {"id": "s", "kind": "sleep", "for": "<lambda>"},
+        {"id": "u", "kind": "sleep", "until": "<lambda>"},
+        loop("l", step("l"), "<lambda>"),
+        block("branch", "branch-1", step("a"), mode="first", conditions=["<lambda>"]),
+        foreach("f", step("f"), concurrency="<lambda>"),
+    )
+    graph = build_graph(flow)
+    assert "<lambda>" not in str([graph.nodes, graph.edges, graph.clusters])
+    subs = {node.place: node.sub for node in graph.nodes.values()}
+    assert (subs["s"], subs["u"], subs["branch-1"]) == ("sleep · computed", "sleep · computed", "first that holds")
+    assert [edge.label for edge in graph.edges if edge.label] == ["until function", "function", "no match"]
+
+
+@pytest.mark.parametrize("kind", ["branch", "parallel"])
+def test_a_failure_leaves_from_the_frame_of_its_block(kind: str) -> None:
+    graph = build_graph(definition(block(kind, "b", step("x"), step("y"), conditions=["n"], catch=step("undo"))))
+    error = next(edge for edge in graph.edges if edge.kind == "error")
+    assert (graph.clusters[error.frame or ""].place, graph.nodes[error.target].place) == ("b", "undo")
+    assert graph.frames_around(error.source) == {error.frame}
+
+
+def test_a_branch_in_a_frame_is_still_shown_by_its_pill() -> None:
+    graph = build_graph(definition(block("branch", "b", step("x"), conditions=["n"], catch=step("undo"))))
+    assert graph.places["b"] == next(node.element for node in graph.nodes.values() if node.kind == "branch")
 
 
 def test_long_texts_are_cut_and_whole_in_the_detail() -> None:
@@ -112,7 +173,7 @@ def test_folding_makes_one_box() -> None:
     folded = {node.place: (node.title, node.sub) for node in graph.nodes.values() if node.folded}
     assert folded == {
         "review": ("review", "workflow · 3 steps"),
-        "route": ("route", "branch · all · 2 arms"),
+        "route": ("route", "branch · every that holds · 2 arms"),
         "rounds": ("rounds", "until state.done · 7 steps"),
         "batch": ("batch", "for each · 8 at once · collects err…"),
     }

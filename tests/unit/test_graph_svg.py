@@ -153,6 +153,21 @@ def test_texts_stand_out(theme: dict[str, str]) -> None:
     assert {name: ratio for name in signs if (ratio := contrast(theme[name], theme["raised"])) < 4.5} == {}
 
 
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
+def test_every_line_between_steps_can_be_seen(theme: dict[str, str]) -> None:
+    assert contrast(theme["edge"], theme["bg"]) >= 3
+    assert re.findall(r"\.edge (?:path|polygon)\{[^}]*var\(--([\w-]+)\)", RULES) == ["edge", "edge"]
+
+
+def test_the_legend_is_for_a_run_unless_it_is_asked_for() -> None:
+    def has_legend(**options: Any) -> bool:
+        return 'class="legend"' in to_svg(DEPLOY, **options)
+
+    run = {"gather": "success"}
+    assert (has_legend(), has_legend(statuses=run), has_legend(statuses={})) == (False, True, True)
+    assert (has_legend(legend=True), has_legend(statuses=run, legend=False)) == (True, False)
+
+
 def statuses_of(svg: str) -> dict[str, str]:
     return {
         one.get("data-place") or "": one.get("data-status") or ""
@@ -205,6 +220,15 @@ def test_a_caught_failure_goes_by_its_arm() -> None:
         "b>end",
     ]
     assert taken(to_svg(flow, statuses={"a": "success", "b": "running"})) == ["start>a", "a>join", "join>b"]
+
+
+def test_a_caught_failure_in_a_branch_does_not_look_like_a_success() -> None:
+    arms = block("branch", "branch-1", step("a"), step("b"), mode="all", conditions=["x"], otherwise="b")
+    flow = definition(arms | {"catch": step("undo")}, step("c"))
+    failed = {"branch-1": "failed", "a": "failed", "b": "skipped", "undo": "success", "c": "running"}
+    assert taken(to_svg(flow, statuses=failed))[1:] == ["join>undo", "undo>join", "join>c"]
+    went_well = {"branch-1": "success", "a": "success", "b": "skipped", "c": "running"}
+    assert taken(to_svg(flow, statuses=went_well))[1:] == ["branch-1>a", "a>join", "join>join", "join>c"]
 
 
 def test_no_match_goes_past_the_arms() -> None:

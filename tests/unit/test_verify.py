@@ -82,8 +82,9 @@ async def a_store(path: Path) -> None:
         ("INSERT INTO blobs VALUES ('x', x'00')", "1 rows of blobs belong to nothing"),
         ("DELETE FROM events", "run r1: has no events"),
         ("DELETE FROM events WHERE seq = 2", "run r1: its events are not numbered 1 to 3"),
+        ("UPDATE counts SET runs = 2", "2 runs are counted as running, 1 are"),
         ("DELETE FROM runs", "rows of events belong to nothing"),
-        ("PRAGMA user_version = 9", "has format 9, this version knows 1"),
+        ("PRAGMA user_version = 9", "has format 9, this version knows 2"),
         ("PRAGMA application_id = 9", "not a store of this engine"),
     ],
 )

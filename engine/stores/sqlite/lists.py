@@ -133,6 +133,21 @@ def suspensions(
     return Page(items, str(found[limit - 1][0]) if len(found) > limit > 0 else None)
 
 
+def counts(cursor: apsw.Cursor, workflow: str | None) -> dict[str, int]:
+    """How many runs there are of each status that occurs."""
+    query = "SELECT status, sum(runs) FROM counts WHERE ?1 IS NULL OR workflow_id = ?1 GROUP BY status"
+    return {status: number for status, number in cursor.execute(query, (workflow,)) if number}
+
+
+def open_questions(cursor: apsw.Cursor, workflow: str | None) -> int:
+    """How many questions are open."""
+    query = "SELECT count(*) FROM suspensions s WHERE s.state = 'open'"
+    if workflow is None:
+        return int(cursor.execute(query).get)
+    query += " AND (SELECT workflow_id FROM runs WHERE key = s.run) = ?"
+    return int(cursor.execute(query, (workflow,)).get)
+
+
 def suspension(cursor: apsw.Cursor, token: str) -> tuple[Suspension, str]:
     """One question and its state. Raises ``NotSuspended``."""
     query = f"{_QUESTION} WHERE s.token = ? ORDER BY s.state = 'open' DESC, s.id LIMIT 1"

@@ -84,6 +84,16 @@ class Reads:
         with self._readers.cursor() as cursor:
             return lists.suspensions(cursor, run_id=run_id, workflow=workflow, limit=limit, after=after)
 
+    async def counts(self, workflow: str | None) -> dict[str, int]:
+        """See :class:`engine.store.Store`."""
+        with self._readers.cursor() as cursor:
+            return lists.counts(cursor, workflow)
+
+    async def open_questions(self, workflow: str | None) -> int:
+        """See :class:`engine.store.Store`."""
+        with self._readers.cursor() as cursor:
+            return lists.open_questions(cursor, workflow)
+
     async def suspension(self, token: str) -> tuple[Suspension, str]:
         """See :class:`engine.store.Store`."""
         with self._readers.cursor() as cursor:

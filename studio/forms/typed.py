@@ -1,0 +1,297 @@
+"""A form's controls by name, as a browser sends them: made of a value, and read back into one.
+
+Beside its own control, a field may have some that no person types: ``@rows`` (how many), ``@on`` (an optional group is
+there), ``@tab`` (the alternative of a union), ``@zone``, ``@blank`` (what nothing typed means, if not the usual),
+``@json`` (this part as JSON, because it does not fit its fields), ``@more`` (fields that the schema does not name).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from studio.forms import texts
+from studio.forms.nodes import (
+    MISSING,
+    Anything,
+    Boolean,
+    Choice,
+    Constant,
+    Dict,
+    Group,
+    Leaf,
+    List,
+    Moment,
+    Node,
+    Number,
+    Object,
+    Text,
+    Tuple,
+    Union,
+)
+from studio.forms.paths import control, escape, join, unescape
+
+Typed = Mapping[str, Sequence[str]]
+Controls = dict[str, list[str]]
+
+MAX_ROWS = 1_000
+SHOWN_ROWS = 100  # a longer list is edited as JSON
+LEAVES = (Text, Number, Boolean, Choice, Moment, Anything)
+GROUPS = (Object, Tuple, List, Dict)
+
+
+def is_checkbox(node: Node) -> bool:
+    """Whether an unticked box means no. Without a default a person has to say which."""
+    return isinstance(node, Boolean) and isinstance(node.about.default, bool) and not node.about.nullable
+
+
+def at(typed: Typed, path: str, mark: str = "") -> str | None:
+    """What the control at a path holds; ``None`` if it was not sent."""
+    found = typed.get(control(join(path, mark) if mark else path))
+    return found[-1] if found else None
+
+
+def count(typed: Typed, path: str) -> int:
+    """How many rows a list or dict has."""
+    text = at(typed, path, "@rows") or ""
+    return min(int(text), MAX_ROWS) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def chosen(node: Union, typed: Typed, path: str) -> int | None:
+    """The place of the alternative that is chosen."""
+    text = at(typed, path, "@tab") or ""
+    place = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
+    return place if 0 <= place < len(node.alternatives) else None
+
+
+# -- from a value
+
+
+def controls(node: Node, path: str, value: Any = MISSING) -> Controls:
+    """The controls that show a value; without one, the defaults."""
+    made: Controls = {}
+    _fill(node, path, node.about.default if value is MISSING else value, made)
+    return made
+
+
+def _fill(node: Node, path: str, value: Any, made: Controls) -> None:
+    match node:
+        case Constant():
+            if value is not MISSING and not (node.value is MISSING or texts.same(node.value, value)):
+                made[control(join(path, "@json"))] = [texts.to_json(value)]
+        case Text(secret=True):
+            pass  # never goes back to the browser
+        case Text() | Number() | Boolean() | Choice() | Moment() | Anything():
+            _fill_leaf(node, path, value, made)
+        case Object() | Tuple() | List() | Dict():
+            _fill_group(node, path, value, made)
+        case Union():
+            _fill_union(node, path, value, made)
+
+
+def _as_json(node: Node, path: str, value: Any, made: Controls) -> None:
+    made[control(join(path, "@json"))] = [texts.to_json(without_secrets(node, value))]
+
+
+def _fill_leaf(node: Leaf, path: str, value: Any, made: Controls) -> None:
+    if is_checkbox(node) and isinstance(value, bool):
+        if value:
+            made[control(path)] = ["true"]
+        return
+    if value is MISSING or (value is None and not isinstance(node, Anything)) or (value == "" and type(node) is Text):
+        _fill_blank(node, path, value, made)
+        return
+    text = texts.written(node, value)
+    if text is None:
+        _as_json(node, path, value, made)
+    elif isinstance(node, Moment) and node.kind == "datetime":
+        text, zone = texts.split_zone(text)
+        made[control(path)] = [text]
+        if zone is not None:
+            made[control(join(path, "@zone"))] = [zone]
+    else:
+        made[control(path)] = [text]
+
+
+def _fill_blank(node: Leaf, path: str, value: Any, made: Controls) -> None:
+    if is_checkbox(node):
+        _as_json(node, path, value, made)
+        return
+    made[control(path)] = [""]
+    if isinstance(node, Moment) and node.kind == "datetime":
+        made[control(join(path, "@zone"))] = ["UTC"]
+    if value is MISSING:
+        return
+    try:
+        usual = texts.blank(node)
+    except texts.Unreadable:
+        usual = MISSING
+    if value is None and not node.about.nullable:
+        del made[control(path)]
+        _as_json(node, path, value, made)
+    elif usual is MISSING or usual != value:
+        made[control(join(path, "@blank"))] = ["null" if value is None else "text"]
+
+
+def _fill_group(node: Group, path: str, value: Any, made: Controls) -> None:
+    off = value is MISSING or (value is None and node.about.nullable)
+    if node.about.skipped:
+        if not off:
+            made[control(join(path, "@on"))] = ["true"]
+        elif value is None and not node.about.required and node.about.default is MISSING:
+            made[control(join(path, "@blank"))] = ["null"]
+    if not off and not _holds(node, value):
+        _as_json(node, path, value, made)
+        off = True
+    _fill_parts(node, path, MISSING if off else value, made)
+
+
+def _holds(node: Group, value: Any) -> bool:
+    """Whether the value can be shown in this group's fields, whatever its parts are."""
+    match node:
+        case Object():
+            return isinstance(value, dict)
+        case Tuple():
+            return isinstance(value, list) and len(value) == len(node.items)
+        case List():
+            return isinstance(value, list) and len(value) <= SHOWN_ROWS
+        case Dict():
+            # A key without any letter, or with lines, is no key that can be typed.
+            typable = isinstance(value, dict) and all(key and key.isprintable() for key in value)
+            return typable and len(value) <= SHOWN_ROWS
+
+
+def _fill_parts(node: Group, path: str, value: Any, made: Controls) -> None:
+    given = value is not MISSING
+    match node:
+        case Object():
+            left = dict(value) if given else {}
+            for name, part in node.fields:
+                # Without it, its default: so does the engine.
+                made.update(controls(part, join(path, name), left.pop(unescape(name), MISSING)))
+            if left:
+                made[control(join(path, "@more"))] = [texts.to_json(left)]
+        case Tuple():
+            for index, part in enumerate(node.items):
+                made.update(controls(part, join(path, index), value[index] if given else MISSING))
+        case List():
+            rows = value if given else [MISSING] * min(node.least, SHOWN_ROWS)
+            made[control(join(path, "@rows"))] = [str(len(rows))]
+            for index, row in enumerate(rows):
+                made.update(controls(node.item, join(path, index), row))
+        case Dict():
+            pairs = list(value.items()) if given else []
+            made[control(join(path, "@rows"))] = [str(len(pairs))]
+            for index, (key, part) in enumerate(pairs):
+                made[control(join(path, f"@{index}.key"))] = [key]
+                made.update(controls(node.value, join(path, f"@{index}.value"), part))
+
+
+def _fill_union(node: Union, path: str, value: Any, made: Controls) -> None:
+    place: int | None
+    if value is MISSING:
+        place = len(node.alternatives) - 1 if node.about.skipped else 0
+    else:
+        place = next(_fitting(node, value), None)
+        if place is None:
+            _as_json(node, path, value, made)
+    made[control(join(path, "@tab"))] = [str(place or 0)]
+    for index, one in enumerate(node.alternatives):
+        made.update(controls(one.node, join(path, f"@{index}"), value if index == place else MISSING))
+
+
+def _fitting(node: Union, value: Any) -> Iterator[int]:
+    """The alternatives a value may be of, the best first."""
+    if node.tag and isinstance(value, dict) and unescape(node.tag) in value:
+        said = value[unescape(node.tag)]
+        for index, one in enumerate(node.alternatives):
+            tag = dict(one.node.fields).get(node.tag) if isinstance(one.node, Object) else None
+            if isinstance(tag, Constant) and texts.same(tag.value, said):
+                yield index
+    exact = [index for index, one in enumerate(node.alternatives) if fits(one.node, value)]
+    named = [index for index in exact if not _extra(node.alternatives[index].node, value)]
+    yield from (*named, *exact)
+
+
+def _extra(node: Node, value: Any) -> bool:
+    return isinstance(node, Object) and bool({escape(key) for key in value} - {name for name, _ in node.fields})
+
+
+def fits(node: Node, value: Any) -> bool:
+    """Whether a value is of a field's shape."""
+    if value is None and node.about.nullable:
+        return True
+    match node:
+        case Constant():
+            return node.value is not MISSING and texts.same(node.value, value)
+        case Anything():
+            return True
+        case Text():
+            return isinstance(value, str)
+        case Number() | Boolean() | Choice() | Moment():
+            return _is_read(node, value)
+        case Union():
+            return any(fits(one.node, value) for one in node.alternatives)
+        case Object():
+            return isinstance(value, dict) and all(_has(part, name, value) for name, part in node.fields)
+        case Tuple():
+            return _holds(node, value) and all(map(fits, node.items, value))
+        case List():
+            return isinstance(value, list) and all(fits(node.item, one) for one in value)
+        case Dict():
+            return isinstance(value, dict) and all(fits(node.value, one) for one in value.values())
+
+
+def _has(node: Node, name: str, value: dict[str, Any]) -> bool:
+    key = unescape(name)
+    return fits(node, value[key]) if key in value else not node.about.required
+
+
+def _is_read(node: Leaf, value: Any) -> bool:
+    text = texts.written(node, value)
+    try:
+        return text is not None and texts.same(texts.understood(node, text), value)
+    except texts.Unreadable:
+        return False
+
+
+# -- secrets
+
+
+def without_secrets(node: Node, value: Any) -> Any:
+    """A copy of a value without what its schema calls secret."""
+    match node:
+        case Object() if isinstance(value, dict):
+            fields = {unescape(name): part for name, part in node.fields}
+            return {
+                key: without_secrets(fields[key], part) if key in fields else part
+                for key, part in value.items()
+                if not is_secret(fields.get(key))
+            }
+        case List() if isinstance(value, list):
+            return [without_secrets(node.item, one) for one in value]
+        case Tuple() if isinstance(value, list):
+            rest = value[len(node.items) :]
+            return [*map(without_secrets, node.items, value), *rest]
+        case Dict() if isinstance(value, dict):
+            return {key: without_secrets(node.value, one) for key, one in value.items()}
+        case Union():
+            place = next(_fitting(node, value), None)
+            return value if place is None else without_secrets(node.alternatives[place].node, value)
+        case Text(secret=True):
+            return ""
+        case _:
+            return value
+
+
+def is_secret(node: Node | None) -> bool:
+    return isinstance(node, Text) and node.secret
+
+
+def secrets(node: Node, path: str = "") -> Iterator[tuple[str, Text]]:
+    """The secrets that are there whatever is typed: not in a row, not in one alternative."""
+    if isinstance(node, Text) and node.secret:
+        yield path, node
+    if isinstance(node, Object) and not node.about.skipped:
+        for name, part in node.fields:
+            yield from secrets(part, join(path, name))
