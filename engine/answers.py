@@ -126,10 +126,20 @@ def _nothing_open(run: Host, path: str | None) -> Exception:
         if answered:
             return AlreadyResumed(f"the question of {path!r} in run {run.run_id!r} was answered before")
     elif state.status != "canceled" and any(cell.resumed for cell in state.cells.values()):
-        return AlreadyResumed(f"run {run.run_id!r} has no open question any more; it was answered before")
+        what = f"run {run.run_id!r} has no open question any more; it was answered before"
+        return AlreadyResumed(what + (_way_on(run) if state.status == "failed" else ""))
     open_paths = ", ".join(cell.path for cell in state.questions.values()) or "none"
     what = f"{path!r} in run" if path is not None else "run"
-    return NotSuspended(f"{what} {run.run_id!r} is not suspended (status {state.status}; open questions: {open_paths})")
+    return NotSuspended(
+        f"{what} {run.run_id!r} is not suspended (status {state.status}; open questions: {open_paths}){_way_on(run)}"
+    )
+
+
+def _way_on(run: Host) -> str:
+    """What to do with a run that can't be answered."""
+    if run.state.ended:
+        return "; it has ended: use fork(step) or rerun()"
+    return "" if run.state.started else "; start it first"
 
 
 def _answer(run: Host, cell: Cell, data: Any) -> Value:
@@ -143,13 +153,15 @@ def _answer(run: Host, cell: Cell, data: Any) -> Value:
         typed = schema.validate(data, InvalidResume, what)
         value = Value(encode_free(typed) if schema.is_any else schema.encode(typed), schema)
     except DataError as error:
-        if isinstance(error, InvalidResume):
-            raise
-        raise InvalidResume(f"{what}: {error}", path=error.path) from error
+        said = str(error) if isinstance(error, InvalidResume) else f"{what}: {error}"
+        raise InvalidResume(f"{said}; the question is still open", path=error.path) from error
     if question.engine == "crash" and isinstance(typed, Mapping) and typed.get("action") == "done":
         node = cell.node
         if isinstance(node, Call):
-            node.output.validate(typed.get("output"), InvalidResume, f"output of {cell.path!r}")
+            try:
+                node.output.validate(typed.get("output"), InvalidResume, f"output of {cell.path!r}")
+            except InvalidResume as error:
+                raise InvalidResume(f"{error}; the question is still open", path=error.path) from error
     return value
 
 

@@ -45,7 +45,7 @@ _SCALARS = frozenset({_FLOAT, _INT, _STR})
 _REPLACED = "\N{REPLACEMENT CHARACTER}".encode()
 _DIGITS = 2000  # a number of 4,000 digits covers at least one whole block of this size
 _BIG_BITS = 13_000  # a little below 4,000 digits; parsers stop at 4,300
-_ANNOTATE = "annotate what the step returns, or give it an output_schema"
+ANNOTATE = "annotate what the step returns, or give it an output_schema"
 
 
 # -- plain values
@@ -213,7 +213,7 @@ def _tag_text(text: str) -> object:
 def _tag_key(key: object, path: str) -> str:
     if not isinstance(key, str) or isinstance(key, Enum):
         raise NotSerializable(
-            f"the key {short(key)} of {path} (type {type_name(key)}) can't be stored: keys are text; {_ANNOTATE}, "
+            f"the key {short(key)} of {path} (type {type_name(key)}) can't be stored: keys are text; {ANNOTATE}, "
             f"e.g. dict[{type_name(key)}, ...]",
             path=path,
         )
@@ -263,9 +263,9 @@ def refuse(value: object, path: str) -> NotSerializable:
             f"{path} (type {name}) can't be stored without a schema; annotate the return type with {name}", path=path
         )
     known = is_known(value)
-    advice = f"; {_ANNOTATE}" if known else ""
+    advice = ANNOTATE if known else "make it JSON data, a model or a dataclass"
     return NotSerializable(
-        f"{path} (type {name}) can't be stored{' without a schema' if known else ''}{advice}", path=path
+        f"{path} (type {name}) can't be stored{' without a schema' if known else ''}; {advice}", path=path
     )
 
 

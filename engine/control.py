@@ -114,7 +114,13 @@ def _context(run: Host, given: Mapping[str, Any] | None) -> Any:
     schema = run.state.plan.context
     what = f"request context of workflow {run.state.plan.id!r}"
     typed = schema.validate({} if given is None else given, InvalidInput, what)
-    return ANY.decode(schema.encode(typed))
+    try:
+        context = ANY.decode(schema.encode(typed))
+    except NotSerializable as error:
+        raise InvalidInput(f"{what}: {error}", path=error.path) from error
+    if not isinstance(context, dict):
+        raise InvalidInput(f"{what}: it has named keys; give a dict, not {type(given).__name__}")
+    return context
 
 
 def as_breakpoints(run: Host, given: Iterable[Any]) -> tuple[Breakpoint, ...]:

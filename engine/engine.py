@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from engine.bus import Bus
 from engine.clock import Clock, SystemClock
@@ -20,7 +20,7 @@ from engine.live import LiveRuns
 from engine.plan import Plan
 from engine.remote import Remote
 from engine.run import Run
-from engine.state import TERMINAL, RunState
+from engine.state import STATUSES, TERMINAL, RunState
 from engine.store import Page, RunFilter, RunRow, Store, Suspension
 from engine.stores import open_store
 from engine.workflow import Workflow
@@ -73,6 +73,8 @@ class Engine:
 
         Raises ``DefinitionError``: for two of one id, or a wrong one.
         """
+        if isinstance(workflows, Workflow):
+            raise TypeError(f"workflow {workflows.id!r} is given alone; give a list: Engine([workflow])")
         added: dict[str, Workflow[Any, Any]] = {}
         for workflow in workflows:
             if workflow.id in added and added[workflow.id] is not workflow:
@@ -87,6 +89,12 @@ class Engine:
     async def __aenter__(self) -> Engine:
         await self.open()
         return self
+
+    def __enter__(self) -> NoReturn:
+        raise TypeError("an engine is opened with 'async with Engine(...) as engine'")
+
+    def __exit__(self, *_: object) -> None:
+        """Only there so that ``with`` gets as far as the message."""
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -236,8 +244,13 @@ class Engine:
         limit: int = 50,
         after: str | None = None,
     ) -> Page[RunRow]:
-        """Runs that fit every filter, newest first; ``after`` takes the ``next`` of the page before."""
-        statuses = (status,) if isinstance(status, str) else tuple(status or ())
+        """Runs that fit every filter, newest first; ``after`` takes the ``next`` of the page before.
+
+        ``status``: pending, running, waiting, suspended, paused, success, failed, canceled, or several of them.
+        ``text`` is searched in id, workflow, tags and resource; ``since`` and ``until`` are aware times of the
+        creation. Raises ``ValueError`` for a status or a page that there is not.
+        """
+        statuses = _statuses("list_runs", status, STATUSES)
         where = RunFilter(workflow, statuses, resource_id, tag, text, since, until)
         return await self.store.list_runs(where, limit=limit, after=after)
 
@@ -249,7 +262,11 @@ class Engine:
         limit: int = 50,
         after: str | None = None,
     ) -> Page[Suspension]:
-        """Open questions, oldest first."""
+        """Open questions, oldest first; of a run or a workflow if one is named. ``after`` takes the ``next`` of a page.
+
+        Each has the JSON Schema of its answer, and is what ``run.resume(answer, suspension=...)`` takes. Raises
+        ``ValueError`` for a page that there is not.
+        """
         return await self.store.list_suspensions(run_id=run_id, workflow=workflow, limit=limit, after=after)
 
     async def counts(self, workflow: str | None = None) -> dict[str, int]:
@@ -274,10 +291,7 @@ class Engine:
 
     async def prune(self, *, older_than: timedelta, status: str | Sequence[str] | None = None) -> int:
         """Remove runs that ended longer ago than ``older_than``; returns how many."""
-        statuses = (status,) if isinstance(status, str) else tuple(status or sorted(TERMINAL))
-        wrong = [one for one in statuses if one not in TERMINAL]
-        if wrong:
-            raise ValueError(f"prune(status={wrong[0]!r}): only runs that have ended: {', '.join(sorted(TERMINAL))}")
+        statuses = _statuses("prune", status, sorted(TERMINAL)) or tuple(sorted(TERMINAL))
         before = datetime.fromtimestamp(self.clock.now(), UTC) - older_than
         return await self.at_home(lambda: self.store.prune(before=before, status=statuses))
 
@@ -348,3 +362,11 @@ class Engine:
     async def take_over(self, run_id: str) -> None:
         """Take a run from an owner that is alive but stuck; that owner's next write fails, and it lets the run go."""
         await self.at_home(lambda: self._runs.drive(run_id, force=True))
+
+
+def _statuses(call: str, given: str | Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:
+    statuses = (given,) if isinstance(given, str) else tuple(given or ())
+    for one in statuses:
+        if one not in known:
+            raise ValueError(f"{call}(status={one!r}): it is one of {', '.join(known)}")
+    return statuses

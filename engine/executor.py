@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from engine.advance import advance, is_due
 from engine.apply import apply
 from engine.cells import Cell, Site
-from engine.commands import Again, Begin, Command, Invoke, Wake
+from engine.commands import Again, Begin, Command, Drop, Invoke, Wake
 from engine.debugger import stop_after, stop_before
 from engine.errors import EngineError, Fenced, UnknownRun
 from engine.events import Fact
@@ -92,7 +92,16 @@ class Executor:
     @property
     def is_idle(self) -> bool:
         """Whether nothing happens here and nothing is waited for, so that the store alone is enough to go on from."""
-        busy = self._tasks or self._timers or self._pending or self._waiters or self.running or self._writing
+        busy = (
+            self._tasks
+            or self._timers
+            or self._pending
+            or self._waiters
+            or self.running
+            or self._writing
+            or self.queued
+            or self.starting
+        )
         return not (busy or self.holds_secrets)
 
     # -- writing down
@@ -128,14 +137,19 @@ class Executor:
         ``todo`` grows while it is walked.
         """
         calls: list[Cell] = []
+        drops: list[Drop] = []
         for command in todo:
             # The two commands of a plain step first: they are nearly all of them, and need no waiting.
             if isinstance(command, Invoke) and type(command.cell.node) is Call:
                 calls.append(command.cell)
             elif isinstance(command, Begin) and type(command.site.node) is not Foreach:
                 todo += self.begin(command.site)
+            elif isinstance(command, Drop):
+                drops.append(command)
             else:
                 todo += await perform(self, command)
+        for drop in drops:  # last of all: what is still to begin would run there
+            calls += await self.settle(await perform(self, drop))
         return calls
 
     def begin(self, site: Site) -> list[Command]:
@@ -193,6 +207,7 @@ class Executor:
         self.home.bus.publish(self.run_id, self.committed)
         if self.state.status in REST and self.committed == self.state.seq:
             self._wake_waiters()
+        if self.state.status != "running" and self.committed == self.state.seq:
             self.home.came_to_rest()
 
     def flush_soon(self) -> None:
@@ -358,7 +373,7 @@ class Executor:
                 ctx.task.cancel()
         self._gone = why
         self._fail_waiters(why)
-        self.home.forget(self.run_id, why)
+        self.home.forget(self.run_id, why, run=self)
 
     async def close(self, grace: float) -> None:
         """The engine closes: interrupt what runs, keep everything that is written."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -82,6 +86,23 @@ def explain(
     if back is None or lost is None:
         return NotSerializable(f"$ (type {type_name(value)}) can't be stored: {text.splitlines()[0] if text else '?'}")
     return _lost(*lost)
+
+
+def in_words(message: str, what: str) -> str:
+    """A message about a value, with ``$``, which is the value as a whole, in words."""
+    return re.sub(r"\$(?![\w.\[])", f"{what} itself", message)
+
+
+def where_returned(fn: Callable[..., Any], result: object) -> str:
+    """Where the function is that returned what does not fit: ``; returned by price (shop.py:79)``."""
+    hint = "; is an await missing?" if inspect.iscoroutine(result) else ""
+    inner: Any = inspect.unwrap(fn)
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    code = getattr(inner, "__code__", None)
+    if code is None:
+        return hint
+    return f"{hint}; returned by {inner.__name__} ({Path(code.co_filename).name}:{code.co_firstlineno})"
 
 
 def _lost(path: str, value: object, back: object) -> NotSerializable:

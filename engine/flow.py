@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import ExpressionError
 from engine.expressions import Expression, Template, parse
@@ -223,6 +223,12 @@ class Chain(Arm[Any, Any]):
     ) -> Chain:
         """A new chain with ``arm`` at its end."""
         return Chain(self.id, (*self.links, ThenNode(arm, id=id, description=description, catch=catch)))
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            nest = "" if name.startswith("_") else "; nest a create_workflow(...), which has the other methods"
+            raise AttributeError(f"a chain only has .then, no .{name}{nest}")
 
 
 def chain(id: str | None = None) -> Chain:

@@ -217,7 +217,7 @@ class _Kept:
         """Whether a fact of the old log belongs to the new one."""
         path = fact.path
         if path is None:
-            return fact.type in ("run.started", "state.changed")
+            return fact.type in ("run.started", "state.changed", "event.received")
         if path in self._dropped or fact.type in ("step.held", "step.late"):
             return False
         if fact.type in _ENDINGS and (path in self._reopened or (path == self.at.path and path in self.outputs)):

@@ -79,6 +79,10 @@ def _leave(  # noqa: PLR0917 - all that an attempt is
     ctx.closed = True
     if ctx.done is not None and not ctx.done.done():
         ctx.done.set_result(None)
+    if ctx.reason == "timeout" and not isinstance(error, asyncio.CancelledError):
+        if ctx.task is not None and node.is_async:
+            ctx.task.uncancel()
+        return failed(executor, cell, node, timeout_error(cell, node))
     if isinstance(error, asyncio.CancelledError):
         return _cancelled(executor, cell, node, ctx)
     if ctx.reason == "cancel":

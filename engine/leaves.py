@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from engine.cells import Cell
+from engine.advance import unblock
+from engine.cells import DONE, Cell
 from engine.clock import from_iso, to_iso
+from engine.codec import ANNOTATE
 from engine.commands import Command
 from engine.errors import ConditionFailed, DataError, NotSerializable
 from engine.events import Fact
 from engine.failures import describe
+from engine.faults import in_words
 from engine.flow import Callback
 from engine.plan import Map, Sleep, Wait
 from engine.sources import call, encode_free, evaluate
@@ -27,15 +30,19 @@ async def do(run: Host, cell: Cell) -> list[Command]:
         match node:
             case Map():
                 made = await evaluate(run, cell, node.source, cell.input)
+                if cell.status in DONE:
+                    return []
                 value = Value(_encoded(cell, made))
                 return run.record(Fact("step.succeeded", cell.path, attempt=cell.attempts, value=value, site=cell))
             case Sleep():
                 return await _sleep(run, cell, node)
             case Wait():
-                return deliver_early(run, cell, node)
+                return deliver_early(run, cell, node) or unblock(cell)
             case _:
                 return []
     except Exception as error:  # noqa: BLE001 - a user's code may raise anything
+        if cell.status in DONE:
+            return []
         data = {"error": describe(error, step=cell.path)}
         return run.record(Fact("step.failed", cell.path, attempt=cell.attempts, data=data, site=cell))
 
@@ -44,14 +51,24 @@ def _encoded(cell: Cell, made: Any) -> bytes:
     try:
         return encode_free(made)
     except NotSerializable as error:
-        raise NotSerializable(f"map {cell.path!r}: {error}", path=error.path) from error
+        said = in_words(str(error), "what it gives")
+        is_series = "(type tuple)" in said or "(type set)" in said or "(type frozenset)" in said
+        said = said.replace(ANNOTATE, "return a list" if is_series else "return JSON data")
+        raise NotSerializable(f"map {cell.path!r}: {said}", path=error.path) from error
 
 
 async def _sleep(run: Host, cell: Cell, node: Sleep) -> list[Command]:
     due = await _due(run, cell, node)
+    if cell.status in DONE:
+        return []
     if due <= run.clock.now():
         return run.record(Fact("step.succeeded", cell.path, attempt=cell.attempts, value=cell.input, site=cell))
-    return run.record(Fact("timer.started", cell.path, attempt=cell.attempts, data={"due": to_iso(due)}, site=cell))
+    try:
+        until = to_iso(due)
+    except (OverflowError, ValueError, OSError) as error:
+        remedy = "give seconds or a timedelta" if node.until is None else "give a datetime with a time zone"
+        raise ConditionFailed(f"{cell.path!r} sleeps beyond the year 9999; {remedy}") from error
+    return run.record(Fact("timer.started", cell.path, attempt=cell.attempts, data={"due": until}, site=cell))
 
 
 async def _due(run: Host, cell: Cell, node: Sleep) -> float:

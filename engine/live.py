@@ -156,8 +156,10 @@ class LiveRuns:
             for run_id in [run_id for run_id, kept in live.items() if kept.is_idle and kept is not run][:32]:
                 del live[run_id]
 
-    def forget(self, run_id: str, why: BaseException | None = None) -> None:
+    def forget(self, run_id: str, why: BaseException | None = None, *, run: Host | None = None) -> None:
         """The run is no longer this process's; ``why``, if it could not be written any more."""
+        if run is not None and self._live.get(run_id) is not run:
+            return  # another one stands for the run here
         self._live.pop(run_id, None)
         if why is not None and not isinstance(why, (Fenced, UnknownRun)):
             self._lost[run_id] = why
@@ -185,7 +187,7 @@ class LiveRuns:
         try:
             return await VERBS[verb](run, **arguments)
         except (Fenced, UnknownRun):
-            self.forget(run_id)
+            self.forget(run_id, run=run)
             raise
 
     async def _cancel_blocked(self, run_id: str, reason: str | None = None) -> bool:
@@ -292,7 +294,7 @@ class LiveRuns:
         Raises ``UnknownRun``; ``WorkflowMissing`` if there is neither.
         """
         live = self._live.get(run_id)
-        if live is not None:
+        if live is not None and live.committed == live.state.seq and self.is_home:
             return live.state
         row = await self.store.row(run_id)
         plan = self.engine.plans.get(row.workflow_id)
@@ -311,6 +313,8 @@ class LiveRuns:
         """Whether a run may start now."""
         if self._max_running is None:
             return True
+        if self._queue and self._queue[0][0] is not run:
+            return False  # in order
         busy = sum(other.state.status == "running" for other in self._live.values() if other is not run)
         return busy < self._max_running
 
@@ -331,7 +335,8 @@ class LiveRuns:
 
     def run_ended(self, run: Executor) -> None:
         """After the end of a run is written: its hooks."""
-        self._live.pop(run.run_id, None)
+        if self._live.get(run.run_id) is run:
+            del self._live[run.run_id]
         hooks = run.state.plan.hooks
         if hooks.on_finish is not None or hooks.on_error is not None:
             self.engine.background(self._call_hooks(run.state, hooks), f"hooks of {run.run_id}")

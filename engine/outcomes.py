@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from engine.cells import Cell
@@ -10,10 +11,10 @@ from engine.context import StepContext
 from engine.errors import EngineError, InvalidOutput, InvalidPayload, NotSerializable, StepTimeout
 from engine.events import Fact
 from engine.failures import describe
+from engine.faults import in_words, where_returned
 from engine.ids import new_token
 from engine.plan import Call
 from engine.retry import wait_before_retry
-from engine.schema import Schema
 from engine.signals import NOT_GIVEN, AbortSignal, BailSignal, Signal, SuspendSignal
 from engine.sources import encode_free
 from engine.values import Value
@@ -49,17 +50,15 @@ def succeeded(executor: Host, cell: Cell, node: Call, ctx: StepContext, result: 
 
 def output_value(node: Call, cell: Cell, result: Any) -> Value:
     """What a step returned, validated and encoded. Raises ``InvalidOutput`` or ``NotSerializable``."""
-    schema = node.output
-    if schema.is_any:
-        return _encode(result, schema, cell)
-    return _encode(schema.validate(result, InvalidOutput, f"output of step {cell.path!r}"), schema, cell)
-
-
-def _encode(result: Any, schema: Schema, cell: Cell) -> Value:
+    schema, what = node.output, f"output of step {cell.path!r}"
     try:
-        return Value.of(result, schema)
-    except NotSerializable as error:
-        raise NotSerializable(f"output of step {cell.path!r}: {error}", path=error.path) from error
+        return Value.of(result if schema.is_any else schema.validate(result, InvalidOutput, what), schema)
+    except (InvalidOutput, NotSerializable) as error:
+        said = str(error) if isinstance(error, InvalidOutput) else f"{what}: {in_words(str(error), 'the output')}"
+        where = where_returned(node.fn, result)
+        if inspect.iscoroutine(result):
+            result.close()  # it is told here that nobody awaited it
+        raise type(error)(said + where, path=error.path) from error
 
 
 def failed(executor: Host, cell: Cell, node: Call, error: BaseException) -> list[Fact]:

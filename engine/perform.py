@@ -98,7 +98,7 @@ def start(run: Host, site: Site, attempt: int) -> list[Command]:
                 return refuse(run, site, attempt, InvalidInput(f"input of {site.path!r}: {error}"))
         if given.holes:
             run.holds_secrets = True
-            if not given.is_live:
+            if not given.is_live and isinstance(node, Call):
                 return _ask_for_secrets(run, site, attempt, given)
         return run.record(Fact("step.started", site.path, attempt=attempt, data=data, value=given, site=site))
     return run.record(Fact("step.started", site.path, attempt=attempt, data=data, value=site.input, site=site))
@@ -235,7 +235,9 @@ async def _choose(run: Host, frame: Frame) -> list[Command]:
             what = f"the condition of arm {arm.id!r} in branch {frame.path!r}"
             holds.append(await ask(run, frame, condition, frame.input, what))
     except Exception as error:  # noqa: BLE001 - a user's code may raise anything
-        return _failed(run, frame, error)
+        return [] if frame.status in DONE else _failed(run, frame, error)
+    if frame.status in DONE:  # cancelled meanwhile
+        return []
     chosen = [arm for arm, hold in zip(node.children, holds, strict=False) if hold]
     if node.mode == "first":
         chosen = chosen[:1]
@@ -258,7 +260,9 @@ async def _check(run: Host, frame: Frame) -> list[Command]:
     try:
         holds = await ask(run, frame, node.condition, frame.flow, what)
     except Exception as error:  # noqa: BLE001 - a user's code may raise anything
-        return _failed(run, frame, error)
+        return [] if frame.status in DONE else _failed(run, frame, error)
+    if frame.status in DONE:
+        return []
     data = {"iteration": frame.iterations - 1, "value": holds, "again": holds is not node.until}
     return run.record(Fact("loop.checked", frame.path, data=data, site=frame))
 

@@ -38,8 +38,10 @@ class Replay:
     def follow(self, fact: Fact) -> None:
         """After a fact was applied: which command it answers, and which commands follow."""
         state = self.state
-        if fact.type not in _SILENT:
-            self.open.pop(fact.path or "", None)
+        if fact.type in ENDS:
+            self.open.pop("", None)
+        elif fact.path is not None and fact.type not in _SILENT:
+            self.open.pop(fact.path, None)
         for command in advance(state, fact):
             if isinstance(command, Wake):
                 self.wakes.append(command)

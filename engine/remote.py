@@ -50,7 +50,7 @@ class Remote:
                 if recover and time.monotonic() - swept > SWEEP:
                     swept = time.monotonic()
                     await self._runs.recover()
-            except EngineError as error:
+            except Exception as error:  # noqa: BLE001 - a disk in trouble must not end it
                 log.warning("serving other processes: %s", error)
 
     async def _answer(self, request: Request) -> None:

@@ -60,10 +60,17 @@ class RunResult:
         """The result of a run that succeeded. Raises ``RunFailed`` for any other."""
         if self.status == "success":
             return self.result
+        raise RunFailed(f"run {self.run_id!r} of {self.workflow_id!r} {self._why()}", self)
+
+    def _why(self) -> str:
         error = self.error or {}
-        where = f" at step {error['step']!r}" if error.get("step") else ""
-        why = f": {error.get('type')}: {error.get('message')}" if error else ""
-        raise RunFailed(f"run {self.run_id!r} of {self.workflow_id!r} is {self.status}{where}{why}", self)
+        if self.status == "failed":
+            where = f" at step {error['step']!r}" if error.get("step") else ""
+            return f"failed{where}: {error.get('type')}: {error.get('message')}"
+        if self.suspended:
+            open = ", ".join(repr("/".join(path)) for path in self.suspended)
+            return f"is {self.status}: it waits for an answer at {open}; give it with run.resume(...)"
+        return f"is {self.status}" + (f": {error['message']}" if error.get("message") else "")
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain JSON data, without what does not apply."""

@@ -77,7 +77,8 @@ class SharedState:
     def typed(self, cell: Cell, shared: dict[str, Any]) -> Any:
         """A copy of the state as the step's schema gives it; a dict without one. Raises ``InvalidState``."""
         schema = self.schema_for(cell)
-        raw = ANY.encode(shared)
+        known = _keys(schema)
+        raw = ANY.encode(shared if known is None else {key: shared[key] for key in known if key in shared})
         if schema is None:
             return ANY.decode(raw)
         try:

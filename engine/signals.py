@@ -6,7 +6,14 @@ from typing import Any
 
 from engine.schema import Schema
 
-NOT_GIVEN: Any = object()
+
+class _NotGiven:
+    def __repr__(self) -> str:
+        return "<none>"
+
+
+NOT_GIVEN: Any = _NotGiven()
+"""A default that was not given; ``None`` is one that was."""
 
 
 class Signal(BaseException):

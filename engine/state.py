@@ -16,6 +16,9 @@ from engine.plan import Branch, Foreach, Loop, Parallel, Plan, PlanNode, Sequenc
 from engine.schema import ANY, compile_schema
 from engine.values import Value
 
+STATUSES = ("pending", "running", "waiting", "suspended", "paused", "success", "failed", "canceled")
+"""Every status that a run can have."""
+
 TERMINAL = frozenset({"success", "failed", "canceled"})
 """Statuses of a run that no call changes."""
 

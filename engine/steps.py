@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from engine.errors import DefinitionError, Problem
 from engine.ids import ID_RULE, is_valid_id
+from engine.options import check_options
 from engine.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -28,7 +29,13 @@ Out = TypeVar("Out")
 In_contra = TypeVar("In_contra", contravariant=True)
 Out_co = TypeVar("Out_co", covariant=True)
 
-UNSET: Any = object()
+
+class _Unset:
+    def __repr__(self) -> str:
+        return "<annotation>"
+
+
+UNSET: Any = _Unset()
 """A schema that was not given: a decorated step reads its annotations, an explicit one takes anything."""
 
 
@@ -113,6 +120,8 @@ def _faults(made: Step[Any, Any]) -> typing.Iterator[Problem]:
         yield Problem(where, "the id is not usable", ID_RULE)
     if not callable(execute):
         yield Problem(where, f"execute is of type {type(execute).__name__}", "pass a function")
+    elif (misplaced := _misplaced(execute)) is not None:
+        yield Problem(where, *misplaced)
     elif arity(execute, most=2) is None:
         yield Problem(where, f"{_signature(execute)} can't be called", "take (), (input) or (input, ctx)")
     elif inspect.isgeneratorfunction(execute) or inspect.isasyncgenfunction(execute):
@@ -124,6 +133,25 @@ def _faults(made: Step[Any, Any]) -> typing.Iterator[Problem]:
         yield Problem(where, f"timeout={made.timeout!r}", "give seconds above 0, or None")
     if made.on_crash not in ("retry", "ask", "fail"):
         yield Problem(where, f"on_crash={made.on_crash!r}", "use 'retry', 'ask' or 'fail'")
+
+
+def _misplaced(fn: Callable[..., Any]) -> tuple[str, str] | None:
+    """What is wrong with a function whose first parameter is no input, and the remedy."""
+    try:
+        first = next(iter(inspect.signature(fn).parameters.values()), None)
+    except (TypeError, ValueError):
+        return None
+    if first is None or first.kind not in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD):
+        return None
+    if first.name in ("self", "cls"):
+        remedy = "write a plain function, or create_step(id=..., execute=object.method)"
+        return f"it is a method, which is called without its {first.name!r}", remedy
+    hint = first.annotation
+    hint = hint if isinstance(hint, str) else getattr(hint, "__name__", "")
+    is_context = hint.rpartition(".")[2] == "StepContext"
+    if is_context or (first.name == "ctx" and first.annotation is first.empty):
+        return f"{first.name} is the second parameter", "write (input, ctx)"
+    return None
 
 
 def is_seconds(given: Any) -> bool:
@@ -195,8 +223,23 @@ def step(
 def step(fn: Any = None, /, *, id: str | None = None, **rules: Any) -> Any:
     """Make a step of a function: ``@step`` or ``@step(id=..., retry=...)``.
 
-    The id defaults to the function's name, the schemas to its annotations. Raises ``DefinitionError``.
+    The function takes ``()``, ``(input)`` or ``(input, ctx)``, sync or async. Options, all by name:
+
+    * ``id``: letters, digits, ``_``, ``-`` and ``.`` (default: the function's name).
+    * ``input_schema``, ``output_schema``: what pydantic takes as a type, or a JSON Schema (default: the annotations).
+    * ``resume_schema``, ``suspend_schema``: of the answer to ``ctx.suspend``, and of its payload (default: anything).
+    * ``state_schema``: the part of the run's state that this step sees (default: all of it).
+    * ``description``: one line for people (default: the first of the docstring).
+    * ``retry``: a ``RetryPolicy``, e.g. ``RetryPolicy(attempts=3, delay=1.0)`` with ``delay`` in seconds (default: the
+      workflow's).
+    * ``timeout``: seconds for each attempt (default: none). A plain ``def`` that is late goes on in its thread, unheard.
+    * ``on_crash``: what becomes of an attempt that a crash has cut: ``"retry"`` (the default), ``"ask"`` a person,
+      ``"fail"``.
+    * ``metadata``: a dict of your own.
+
+    Raises ``DefinitionError`` for a wrong id, signature or rule, and ``TypeError`` for an option that there is not.
     """
+    check_options("@step", rules, _RULES)
 
     def make(function: Callable[..., Any]) -> Step[Any, Any]:
         given = {key: value for key, value in rules.items() if value is not UNSET}
@@ -205,6 +248,9 @@ def step(fn: Any = None, /, *, id: str | None = None, **rules: Any) -> Any:
         return create_step(id=name, execute=function, **(annotated | given))
 
     return make if fn is None else make(fn)
+
+
+_RULES = tuple(f.name for f in dataclasses.fields(Step) if f.name not in ("id", "execute"))
 
 
 class StepMaker(typing.Protocol):

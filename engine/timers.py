@@ -21,7 +21,7 @@ def woken(run: Host, cell: Cell, mark: str | int) -> list[Fact] | None:
     if cell.status in DONE or run.state.canceling or run.state.ended:
         return None
     if cell.question is not None and cell.question.token == mark:
-        return _expired(cell)
+        return _expired(run, cell)
     if mark != cell.attempts:
         return None
     node = cell.node
@@ -35,7 +35,7 @@ def woken(run: Host, cell: Cell, mark: str | int) -> list[Fact] | None:
     return None
 
 
-def _expired(cell: Cell) -> list[Fact]:
+def _expired(run: Host, cell: Cell) -> list[Fact]:
     question = cell.question
     if question is None:
         return []
@@ -44,7 +44,12 @@ def _expired(cell: Cell) -> list[Fact]:
         data = {"token": question.token, "by": "expiry"}
         answer = Value(encode_free(question.default))
         return [expired, Fact("step.resumed", cell.path, data=data, value=answer, site=cell)]
-    return [expired, _failed(cell, SuspensionExpired(f"nobody answered the question of step {cell.path!r} in time"))]
+    undone = run.shared.take_back(cell)
+    return [
+        expired,
+        *([undone] if undone is not None else []),
+        _failed(cell, SuspensionExpired(f"nobody answered the question of step {cell.path!r} in time")),
+    ]
 
 
 def _failed(cell: Cell, error: EngineError) -> Fact:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from engine.errors import DefinitionError, Problem
+from engine.errors import DefinitionError, EngineError, Problem
 from engine.flow import (
     BranchNode,
     ForeachNode,
@@ -22,6 +22,7 @@ from engine.flow import (
     WrittenSource,
 )
 from engine.ids import ID_RULE, is_valid_id
+from engine.options import check_options
 from engine.retry import RetryPolicy
 from engine.steps import Arm, In_contra, Out_co, SchemaSource
 
@@ -86,6 +87,7 @@ class Workflow(Arm[In_contra, Out_co]):
         Waits for every arm to settle, then fails with the first failed arm in the order given; with ``allow_failure`` a
         failed arm gives ``None``. ``concurrency`` limits how many run at once.
         """
+        _must_be_list("parallel", arms, "write .parallel([a, b]); the ids of the arms are the keys of the output")
         return self._with(
             ParallelNode(tuple(arms), concurrency, allow_failure, id=id, description=description, catch=catch)
         )
@@ -104,6 +106,7 @@ class Workflow(Arm[In_contra, Out_co]):
 
         The output is keyed by the arms that ran; nothing holds: ``otherwise``, else ``{}``.
         """
+        _must_be_list("branch", cases, "write .branch([(condition, arm), ...])")
         return self._with(BranchNode(tuple(cases), otherwise, mode, id=id, description=description, catch=catch))
 
     def do_while(
@@ -225,7 +228,11 @@ class Workflow(Arm[In_contra, Out_co]):
         return self._compiled[0]
 
     async def run(self, input: In_contra | Mapping[str, Any] | None = None, **options: Any) -> RunResult:
-        """Run the workflow alone in memory; ``options`` are those of ``Run.start``."""
+        """Run the workflow alone in memory, until it ends, is suspended or paused; nothing is kept.
+
+        ``options`` are those of ``Run.start``: ``state``, ``request_context``, ``breakpoints``, ``paused``. Raises
+        ``DefinitionError``, ``InvalidInput``, ``InvalidState``; a step that fails is in the result.
+        """
         from engine.engine import Engine  # noqa: PLC0415 - the engine knows workflows
 
         async with Engine(workflows=[self], store=":memory:") as engine:
@@ -233,9 +240,11 @@ class Workflow(Arm[In_contra, Out_co]):
             return await run.start(input, **options)
 
     def run_sync(self, input: In_contra | Mapping[str, Any] | None = None, **options: Any) -> RunResult:
-        """:meth:`run` for programs without an event loop."""
+        """:meth:`run` for programs without an event loop. Raises ``EngineError`` where one runs."""
         import asyncio  # noqa: PLC0415
 
+        if asyncio._get_running_loop() is not None:
+            raise EngineError("run_sync is for programs without an event loop, and here one runs: use 'await run(...)'")
         return asyncio.run(self.run(input, **options))
 
     def __repr__(self) -> str:
@@ -275,14 +284,34 @@ def create_workflow(
 def create_workflow(
     *, id: str, input_schema: SchemaSource = None, metadata: Mapping[str, Any] | None = None, **options: Any
 ) -> Workflow[Any, Any]:
-    """An empty workflow to build on.
+    """An empty workflow to build on. Options, all by name:
 
-    ``on_start`` runs before the start is committed, and what it raises comes out of ``start()``; ``on_finish`` and
-    ``on_error`` run after the end is committed, at least once, also over a crash. ``retry`` is the policy of the steps
-    that have none of their own. Raises ``DefinitionError`` if the id is not usable.
+    * ``id``: letters, digits, ``_``, ``-`` and ``.``.
+    * ``input_schema``, ``output_schema``: what pydantic takes as a type, or a JSON Schema (default: anything).
+    * ``state_schema``: of the state that its steps share (``ctx.state``); its defaults are what a run begins with.
+    * ``request_context_schema``: of what ``start(request_context=...)`` takes.
+    * ``description``: one line for people.
+    * ``retry``: the ``RetryPolicy`` of the steps that have none of their own (default: one attempt).
+    * ``metadata``: a dict of your own.
+    * ``on_start``, ``on_finish``, ``on_error``: functions of one ``RunInfo``, sync or async. ``on_start`` runs before
+      the start is committed, and what it raises comes out of ``start()``; the other two run after the end is committed,
+      at least once, also over a crash.
+
+    Raises ``DefinitionError`` if the id is not usable, and ``TypeError`` for an option that there is not.
     """
+    check_options("create_workflow", options, _OPTIONS)
     check_id(id)
     return Workflow(id=id, input_schema=input_schema, metadata=metadata or {}, **options)
+
+
+_OPTIONS = tuple(f.name for f in fields(Workflow) if f.name not in ("id", "nodes", "_compiled"))
+
+
+def _must_be_list(method: str, given: Any, remedy: str) -> None:
+    if isinstance(given, Mapping | str | Arm) or not isinstance(given, Iterable):
+        raise DefinitionError(
+            f".{method}()", [Problem(method, f"it takes a list, not a {type(given).__name__}", remedy)]
+        )
 
 
 def check_id(id: object) -> None:

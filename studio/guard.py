@@ -91,8 +91,11 @@ class Guard:
                 return
             if isinstance(body, Reply):
                 reply = body
+            elif (fault := form_fault(head, body, self.rules)) is not None:
+                await self._answer(fault, head, None, send)
+                return
             else:
-                reply, receive = form_fault(head, body, self.rules), replayed(body, receive)
+                receive = replayed(body, receive)
         if reply is None:
             await self._page(head, scope, receive, send)
         else:
@@ -112,25 +115,20 @@ class Guard:
         except Exception:
             if has_started:
                 raise
-            number = self._failure(head)
-            await self._answer(
-                Reply(500, f"Something went wrong here. The log has it as {number}."), head, receive, send
-            )
+            number = secrets.token_hex(4)
+            logger.exception("failure %s: %s %r", number, head.method, head.path)
+            reply = Reply(500, f"Something went wrong here. The log has it as {number}.")
+            await self._answer(reply, head, None, send)
 
-    def _failure(self, head: RequestHead) -> str:
-        number = secrets.token_hex(4)
-        logger.exception("failure %s: %s %r", number, head.method, head.path)
-        return number
-
-    async def _answer(self, reply: Reply, head: RequestHead, receive: Receive, send: Send) -> None:
-        """Send the guard's own answer; read on for a moment where a body is under way, so that its sender sees it."""
+    async def _answer(self, reply: Reply, head: RequestHead, unread: Receive | None, send: Send) -> None:
+        """Send the guard's own answer; a body under way is read on for a moment, so that its sender sees the answer."""
         headers, body = rendered(reply, head, self.rules.json_paths)
-        lingers = head.has_body and head.first(b"expect") is None and reply.status != 408
-        closing = ((b"connection", b"close"),) if head.has_body else ()
+        closing = ((b"connection", b"close"),) if head.has_body and unread is not None else ()
+        lingers = bool(closing) and head.first(b"expect") is None and reply.status != 408
         await send({"type": "http.response.start", "status": reply.status, "headers": [*headers, *closing]})
         await send({"type": "http.response.body", "body": body, "more_body": lingers})
-        if lingers:
-            await _drain(receive, self.rules.linger_seconds)
+        if unread is not None and lingers:
+            await _drain(unread, self.rules.linger_seconds)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     # -- websockets

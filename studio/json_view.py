@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
@@ -43,7 +43,6 @@ class _Budget:
     """How many lines may still be shown."""
 
     lines: int = MOST_LINES
-    seen: list[int] = field(default_factory=list)
 
 
 def json_view(value: Any) -> JsonView:
@@ -90,7 +89,7 @@ def _container(value: Mapping[Any, Any] | Sequence[Any], key: str | None, depth:
 
 def _items(value: Mapping[Any, Any] | Sequence[Any]) -> Iterator[tuple[str | None, Any]]:
     if isinstance(value, Mapping):
-        yield from ((str(name), child) for name, child in value.items())
+        yield from ((_quoted(str(name)), child) for name, child in value.items())
     else:
         yield from ((None, child) for child in value)
 
@@ -105,7 +104,7 @@ def _one_line(value: Mapping[Any, Any] | Sequence[Any]) -> Iterator[tuple[str, s
     for number, (name, child) in enumerate(scalars):
         words.append(("", ", " if number else ""))
         if name is not None:
-            words += [("key", _quoted(name)), ("", ": ")]
+            words += [("key", name), ("", ": ")]
         empty = isinstance(child, Mapping | list | tuple)
         words.append(("", "{}" if isinstance(child, Mapping) else "[]") if empty else _scalar(child))
     words.append(("", closes))

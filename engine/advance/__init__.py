@@ -55,7 +55,7 @@ def _step_started(state: RunState, fact: Fact) -> Commands:
         if type(node) is Call:
             return [Invoke(cell)]
         if isinstance(node, Wait) and cell.due is not None:
-            return [Invoke(cell), Wake(cell, cell.due, cell.attempts), *unblock(cell)]
+            return [Invoke(cell), Wake(cell, cell.due, cell.attempts)]
         return [Invoke(cell)]
     match node:
         case Sequence():

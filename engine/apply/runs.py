@@ -24,8 +24,9 @@ def started(state: RunState, fact: Fact) -> None:
     if state.input.schema.is_any:
         state.input.schema = state.plan.root.input
     state.context = dict(data.get("request_context") or {})
-    state.hold = bool(data.get("paused"))
-    state.breakpoints = breakpoints_from(data.get("breakpoints") or ())
+    state.hold = bool(data.get("paused", state.hold))
+    if "breakpoints" in data:
+        state.breakpoints = breakpoints_from(data["breakpoints"])
     shared = data.get("state")
     state.shared = dict(shared) if isinstance(shared, dict) else {}
     state.root = Frame(state.plan.root, "", None, 0, state.input, fact.at)

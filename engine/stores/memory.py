@@ -270,7 +270,7 @@ class MemoryStore:
 
 
 def _unknown(run_id: str) -> UnknownRun:
-    return UnknownRun(f"no run has the id {run_id!r}; it may have been deleted")
+    return UnknownRun(f"no run has the id {run_id!r}; it may have been deleted, or be in another store")
 
 
 def _out_of_order(run_id: str, fact: Fact, folded: Folded) -> StoreError:

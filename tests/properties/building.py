@@ -9,6 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
+from uuid import UUID
 
 from pydantic import BaseModel
 
@@ -219,7 +220,7 @@ def _step(act: Act, book: Book) -> Any:
             assert answer == trees.answer(ctx.path, nth)
         return _end(act, given, ctx)
 
-    schema = list[set[bool]] if act.how == "picky" else None
+    schema = UUID if act.how == "picky" else None
     policy = RetryPolicy(attempts=act.tries) if act.tries > 1 else None
     return create_step(id=act.id, execute=plainly if act.sync else execute, input_schema=schema, retry=policy)
 

@@ -75,6 +75,8 @@ class Log:
         delta = fold(folded, facts)
         if delta is not None:
             _save(cursor, head, delta)
+        if folded.ended:
+            self.forget(run_id)
 
     def _create(self, cursor: apsw.Cursor, run_id: str, facts: Sequence[Fact]) -> None:
         if cursor.execute(_KEY, (run_id,)).get is not None:
@@ -167,7 +169,7 @@ def keep_blob(cursor: apsw.Cursor, value: Value) -> None:
 
 def unknown(run_id: str) -> UnknownRun:
     """The error for a run that is not here."""
-    return UnknownRun(f"no run has the id {run_id!r}; it may have been deleted")
+    return UnknownRun(f"no run has the id {run_id!r}; it may have been deleted, or be in another store")
 
 
 def _fenced(run_id: str, found: object, epoch: int) -> UnknownRun | Fenced:

@@ -137,7 +137,7 @@ class SqliteStore(Reads):
                 keep.add(other)
                 continue
             cursor.execute("DELETE FROM requests WHERE sender = ? AND reply IS NOT NULL", (other,))
-            if cursor.execute("SELECT 1 FROM runs WHERE owner = ? AND (ended = 0 OR hooked = 0)", (other,)).get:
+            if cursor.execute("SELECT 1 FROM runs WHERE owner = ? AND ended = 0", (other,)).get:
                 keep.add(other)
             else:
                 cursor.execute("UPDATE runs SET owner = NULL WHERE owner = ?", (other,))

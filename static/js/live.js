@@ -1,0 +1,70 @@
+// The page's side of its sockets (hx-ws holds them). A frame is JSON:
+//   {"seq": 41, "content": "<hx-partial hx-target=...>...", "graph": {...}}
+// hx-ws swaps `content`; `seq` goes into the address, so that a reconnect continues there; `graph` goes to graph.js.
+const SAID = {
+  live: "live",
+  paused: "paused: tab hidden",
+  reconnecting: "reconnecting",
+  lost: "not live: reload the page",
+};
+const states = new Map(); // socket's element -> state
+
+function show() {
+  const light = document.getElementById("light");
+  if (!light || states.size === 0) return;
+  for (const element of states.keys()) if (!element.isConnected) states.delete(element);
+  const found = [...states.values()];
+  const state = ["lost", "reconnecting", "paused", "live"].find((name) => found.includes(name)) ?? "reconnecting";
+  if (light.dataset.state === state) return;
+  light.dataset.state = state;
+  const word = light.querySelector("[data-light]");
+  if (word) word.textContent = SAID[state];
+}
+
+function turn(element, state) {
+  if (!element.matches?.("[hx-ws\\:connect]")) return;
+  states.set(element, state);
+  show();
+}
+
+function frame(message) {
+  try {
+    const found = JSON.parse(message.data);
+    return typeof found === "object" && found !== null ? found : {};
+  } catch {
+    return {};
+  }
+}
+
+function continueAfter(connection, seq) {
+  const url = new URL(connection.url, location.href);
+  url.searchParams.set("after", String(seq));
+  connection.url = url.href;
+}
+
+export function countInTitle() {
+  const waiting = Number(document.getElementById("count-approvals")?.dataset.count ?? 0);
+  const bare = document.title.replace(/^\(\d+\) /, "");
+  const title = waiting ? `(${waiting}) ${bare}` : bare;
+  if (document.title !== title) document.title = title;
+}
+
+export function startLive() {
+  const on = (name, act) => document.addEventListener(name, act);
+  on("htmx:ws:before:connection", ({ target }) => turn(target, states.has(target) ? "reconnecting" : "live"));
+  on("htmx:ws:after:connection", ({ target }) => turn(target, "live"));
+  on("htmx:ws:close", ({ target, detail }) => {
+    const again = detail.reason === "closed" && detail.connection.config.reconnectCodes.includes(detail.code);
+    if (detail.reason === "removed") states.delete(target);
+    else if (document.hidden && detail.connection.config.pauseOnBackground) turn(target, "paused");
+    else turn(target, again ? "reconnecting" : "lost");
+    show();
+  });
+  on("htmx:ws:after:message:incoming", ({ target, detail }) => {
+    const { seq, graph } = frame(detail.message);
+    if (Number.isInteger(seq)) continueAfter(detail.connection, seq);
+    if (graph) document.dispatchEvent(new CustomEvent("studio:graph", { detail: graph }));
+    turn(target, "live");
+    countInTitle();
+  });
+}

@@ -1,0 +1,81 @@
+"""Every route of an application, found by walking it, and whether the guard stands before each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi.routing import iter_route_contexts
+
+from studio.guard import Guard
+
+
+@dataclass(frozen=True, order=True)
+class Route:
+    """One way in: ``http`` with a method, or ``websocket``."""
+
+    kind: str
+    method: str
+    path: str
+
+
+def inventory(app: Any) -> list[Route]:
+    """The routes of an ASGI application, those of its mounts and routers included."""
+    return sorted(set(_walk(app, "")))
+
+
+def _walk(app: Any, prefix: str) -> Iterator[Route]:
+    while not getattr(app, "routes", None) and hasattr(app, "app"):
+        app = app.app  # a middleware, or the guard
+    routes = getattr(app, "routes", None)
+    if not routes:  # an application without routes answers below its mount
+        yield Route("http", "GET", f"{prefix}/x")
+        yield Route("websocket", "GET", f"{prefix}/x")
+        return
+    for route in iter_route_contexts(routes):
+        original = route.original_route
+        path = prefix + re.sub(r"\{[^}]*\}", "x", route.path or getattr(original, "path", ""))
+        if getattr(original, "methods", None):
+            yield from (Route("http", method, path) for method in original.methods)
+        elif "WebSocket" in type(original).__name__:
+            yield Route("websocket", "GET", path)
+        else:
+            yield from _walk(original.app, path)
+
+
+async def reached(guard: Guard, host: bytes = b"elsewhere.test") -> list[Route]:
+    """The routes that let in a request with a stranger's address: none, if the guard is before all of them."""
+    found = []
+    for route in inventory(guard):
+        status = await _status(guard, route, host)
+        if status != 403:
+            found.append(route)
+    return found
+
+
+async def _status(guard: Guard, route: Route, host: bytes) -> int:
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect" if route.kind == "websocket" else "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": route.kind,
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": route.method,
+        "scheme": "http",
+        "path": route.path,
+        "raw_path": route.path.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(b"host", host)],
+        "extensions": {"websocket.http.response": {}},
+    }
+    await guard(scope, receive, send)
+    return int(sent[0].get("status", 0))
