@@ -1,4 +1,22 @@
-"""A durable workflow engine: define steps, compose them, run them, survive."""
+"""A durable workflow engine: define steps, compose them, run them, survive.
+
+    from engine import create_workflow, step
+
+    @step
+    async def greet(name: str) -> str:
+        return f"hello {name}"
+
+    hello = create_workflow(id="hello", input_schema=str).then(greet)
+
+    if __name__ == "__main__":
+        print(hello.run_sync("Ada").unwrap())
+
+To define: ``step``, ``create_step``, ``RetryPolicy``, ``create_workflow``, ``chain``, and for what goes from one step
+to the next ``from_step``, ``from_init``, ``from_state``, ``from_context``, ``value``, ``template``, ``reduce``. In a
+step: ``StepContext`` (``ctx.ask``, ``ctx.state``, ...) and ``Fatal``. To run: ``Engine``, whose ``create_run`` gives a
+``Run`` (``start``, ``resume``, ``cancel``, ``fork``, ``events``, ...); what comes out is a ``RunResult``. Every error
+is an ``EngineError``. Pictures of workflows are in ``engine.graph``.
+"""
 
 from engine.context import StepContext
 from engine.engine import Engine
@@ -57,6 +75,8 @@ from engine.state import Breakpoint
 from engine.steps import Step, clone_step, create_step, step
 from engine.store import Page, RunRow, Store, Suspension
 from engine.workflow import Workflow, clone_workflow, create_workflow
+
+__version__ = "0.1.0"
 
 __all__ = [
     "AlreadyEnded",

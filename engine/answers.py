@@ -155,14 +155,21 @@ def _answer(run: Host, cell: Cell, data: Any) -> Value:
     except DataError as error:
         said = str(error) if isinstance(error, InvalidResume) else f"{what}: {error}"
         raise InvalidResume(f"{said}; the question is still open", path=error.path) from error
-    if question.engine == "crash" and isinstance(typed, Mapping) and typed.get("action") == "done":
-        node = cell.node
-        if isinstance(node, Call):
-            try:
-                node.output.validate(typed.get("output"), InvalidResume, f"output of {cell.path!r}")
-            except InvalidResume as error:
-                raise InvalidResume(f"{error}; the question is still open", path=error.path) from error
+    if isinstance(cell.node, Call) and isinstance(typed, Mapping):
+        try:
+            _check_for_engine(cell, cell.node, typed)
+        except DataError as error:
+            raise InvalidResume(f"{what}: {error}; the question is still open", path=error.path) from error
     return value
+
+
+def _check_for_engine(cell: Cell, node: Call, said: Mapping[str, Any]) -> None:
+    """What only the step's own schemas can tell of an answer to the engine. Raises ``DataError``."""
+    asked = cell.question.engine if cell.question is not None else None
+    if asked == "crash" and said.get("action") == "done":
+        node.output.validate(said.get("output"), InvalidResume, f"output of {cell.path!r}")
+    elif asked == "secrets":
+        node.input.fill(cell.input.raw, said)
 
 
 def _schema_of(run: Host, cell: Cell) -> Schema:
@@ -189,6 +196,7 @@ def _accept(run: Host, cell: Cell, answer: Value, by: str | None) -> list[Comman
     if by is not None:
         data["by"] = by
     run.answer_schemas.pop(question.token, None)
+    run.unwake(cell)
     if question.engine == "secrets":
         return _fill(run, cell, answer, data)
     if question.engine == "crash":
@@ -201,7 +209,7 @@ def _fill(run: Host, cell: Cell, answer: Value, data: dict[str, Any]) -> list[Co
     given = answer.typed()
     node = cell.node
     if isinstance(given, dict) and hasattr(node, "input"):
-        cell.input.revive(node.input.fill(cell.input.raw, given))
+        cell.input.revive(node.input.fill(cell.input.raw, given), node.input)
         shown = Value(ANY.encode({"filled": sorted(given)}))
     else:
         shown = Value(b"null")

@@ -12,8 +12,6 @@ from engine.values import Value
 DONE = frozenset({"success", "failed", "skipped", "canceled", "bailed"})
 """Statuses of a cell that never change again."""
 
-LIVE = "running"
-PARKED = frozenset({"suspended", "waiting", "held"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,6 @@ class Cell:
         "state",
         "state_seq",
         "status",
-        "token",
     )
 
     def __init__(  # noqa: PLR0917 - one is made for every step: keywords cost as much as the rest
@@ -91,7 +88,6 @@ class Cell:
         self.resumed: tuple[Value, Value, str] | None = None
         """The last answer, the payload it answers, and its token."""
         self.answers: dict[int, Value] | None = None
-        self.token: str | None = None
         self.catches: Cell | None = None
         self.overlay: dict[str, Any] | None = None
         self.state: dict[str, Any] = _NO_STATE

@@ -100,6 +100,7 @@ class StepContext:
 
     @property
     def run_id(self) -> str:
+        """The id of the run."""
         return self._executor.state.run_id
 
     @property
@@ -109,10 +110,12 @@ class StepContext:
 
     @property
     def step_id(self) -> str:
+        """The id of this step."""
         return self._cell.node.id
 
     @property
     def path(self) -> str:
+        """Where this step is in the run, such as ``review/approve[2]``."""
         return self._cell.path
 
     @property
@@ -134,10 +137,12 @@ class StepContext:
 
     @property
     def resource_id(self) -> str | None:
+        """What ``create_run(resource_id=...)`` was given."""
         return self._executor.state.resource_id
 
     @property
     def tags(self) -> tuple[str, ...]:
+        """What ``create_run(tags=...)`` was given."""
         return self._executor.state.tags
 
     @property
@@ -147,6 +152,7 @@ class StepContext:
 
     @property
     def engine(self) -> Engine:
+        """The engine that runs this, e.g. to start another run."""
         return cast("Engine", self._executor.home.engine)
 
     @property
@@ -279,7 +285,9 @@ class StepContext:
     ) -> Any:
         """Ask, and get the answer (by ``schema``) when the step runs again.
 
-        Several asks are answered in order, once each.
+        Several asks are answered in order, once each. ``payload`` is what people see, ``label`` what ``resume`` may
+        name. ``expires_in`` in seconds: then the step fails with ``SuspensionExpired``, or ``default`` is the answer.
+        Raises ``SchemaError`` for what is no schema. ``except Exception`` in a step does not stop it.
         """
         return self._ask(payload, schema, label=label, title=title, expires_in=expires_in, default=default)
 

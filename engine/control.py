@@ -31,7 +31,7 @@ from engine.result import build_info
 from engine.schema import ANY
 from engine.shared import initial
 from engine.sources import encode_free
-from engine.state import Breakpoint
+from engine.state import breakpoints_from
 from engine.values import Value, checked
 
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ async def start(
     context = _context(run, request_context)
     if context:
         data["request_context"] = context
-    points = as_breakpoints(run, breakpoints)
+    points = _breakpoints(run, breakpoints)
     if points:
-        data["breakpoints"] = [dataclasses.asdict(point) for point in points]
+        data["breakpoints"] = points
     if paused:
         data["paused"] = True
     await begin(run, value, data)
@@ -123,27 +123,21 @@ def _context(run: Host, given: Mapping[str, Any] | None) -> Any:
     return context
 
 
-def as_breakpoints(run: Host, given: Iterable[Any]) -> tuple[Breakpoint, ...]:
-    """Breakpoints from paths, ``Breakpoint`` objects or dicts.
+def _breakpoints(run: Host, given: Iterable[Any]) -> list[dict[str, Any]]:
+    """Breakpoints of this run's workflow, in their stored form.
 
     Raises ``UnknownStep``, ``ExpressionError``, ``ValueError``.
     """
-    made = []
-    for one in given:
-        point = (
-            one if isinstance(one, Breakpoint) else Breakpoint(**one) if isinstance(one, Mapping) else Breakpoint(one)
-        )
+    points = breakpoints_from(given)
+    for point in points:
         if not any(_names(place, point.path) for place in run.state.plan.places):
             raise UnknownStep(
                 f"breakpoint: workflow {run.state.plan.id!r} has no {point.path!r}; "
                 f"it has {known_places(run.state.plan)}"
             )
-        if point.when not in ("before", "after"):
-            raise ValueError(f"breakpoint at {point.path!r}: when={point.when!r}; use 'before' or 'after'")
         if point.condition is not None:
             parse(point.condition)
-        made.append(point)
-    return tuple(made)
+    return [dataclasses.asdict(point) for point in points]
 
 
 def _names(place: str, path: str) -> bool:
@@ -197,8 +191,7 @@ async def set_breakpoints(run: Host, breakpoints: Iterable[Any]) -> None:
     """Replace the run's breakpoints."""
     if run.state.ended:
         raise AlreadyEnded(f"run {run.run_id!r} has ended ({run.state.status})")
-    points = as_breakpoints(run, breakpoints)
-    data = {"breakpoints": [dataclasses.asdict(point) for point in points]}
+    data = {"breakpoints": _breakpoints(run, breakpoints)}
     await run.go(run.record(Fact("run.breakpoints_set", data=data)))
 
 

@@ -14,13 +14,14 @@ from typing import Any, NoReturn, TypeVar
 from engine.bus import Bus
 from engine.clock import Clock, SystemClock
 from engine.errors import DefinitionError, EngineError, Fenced, NotOwner, Problem, RunInFlight
+from engine.events import STATUSES, TERMINAL
 from engine.executor import Executor
 from engine.ids import ID_RULE, is_valid_id, new_run_id
 from engine.live import LiveRuns
 from engine.plan import Plan
 from engine.remote import Remote
 from engine.run import Run
-from engine.state import STATUSES, TERMINAL, RunState
+from engine.state import RunState
 from engine.store import Page, RunFilter, RunRow, Store, Suspension
 from engine.stores import open_store
 from engine.workflow import Workflow
@@ -330,7 +331,7 @@ class Engine:
         """The state of a run as of now. Raises ``UnknownRun``; ``WorkflowMissing`` if it can't even be looked at."""
         return await self._runs.replay(run_id)
 
-    def lost(self, run_id: str) -> BaseException | None:
+    def lost(self, run_id: str) -> EngineError | None:
         """Why a run stopped here, although nobody else goes on with it; ``None`` for others."""
         return self._runs.lost(run_id)
 

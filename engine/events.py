@@ -80,6 +80,39 @@ PAYLOAD = {
 
 ENDS = frozenset({"run.succeeded", "run.failed", "run.canceled"})
 
+STEP_ENDS = frozenset({"step.succeeded", "step.failed", "step.canceled", "step.bailed"})
+"""Facts after which nothing more comes of what had begun at their path."""
+
+STATUSES = ("pending", "running", "waiting", "suspended", "paused", "success", "failed", "canceled")
+"""Every status that a run can have."""
+
+TERMINAL = frozenset({"success", "failed", "canceled"})
+"""Statuses of a run that no call changes."""
+
+_STATUS = {
+    "run.created": "pending",
+    "run.started": "running",
+    "run.resumed": "running",
+    "run.continued": "running",
+    "run.recovered": "running",
+    "run.stepped": "running",
+    "run.suspended": "suspended",
+    "run.paused": "paused",
+    "run.waiting": "waiting",
+    "run.succeeded": "success",
+    "run.failed": "failed",
+    "run.canceled": "canceled",
+}
+
+
+def status_after(fact: Fact, before: str) -> str:
+    """The status of a run after a fact: what its data says, else what its type says, else what it was."""
+    data = fact.data
+    if data is not None and "status" in data:
+        return str(data["status"])
+    return _STATUS.get(fact.type, before)
+
+
 SYNCED = frozenset(
     {
         "run.started",
@@ -147,7 +180,30 @@ class Event:
     """One event of a run, as everybody sees it.
 
     ``seq`` counts from 1 without holes; ``at`` is UTC; ``path`` is the step's (``None`` for events of the run);
-    ``attempt`` counts starts from 1; ``data`` is plain JSON, by type as the contract lists.
+    ``attempt`` counts starts from 1; ``data`` is plain JSON, by type:
+
+    ====================================  ==============================================================
+    ``run.started``                       ``input``, ``state``, ``request_context``
+    ``run.succeeded``                     ``result``
+    ``run.failed``                        ``error``
+    ``run.cancel_requested``              ``reason``
+    ``step.started``                      ``input``
+    ``step.succeeded``, ``step.bailed``   ``output``
+    ``step.failed``, ``step.retrying``    ``error``, ``next_at``
+    ``step.suspended``                    ``payload``, ``label``, ``title``, ``schema``, ``expires_at``, ``token``
+    ``step.resumed``                      ``answer``, ``token``, ``by``
+    ``step.output``                       ``value``
+    ``step.late``                         ``output`` or ``error``
+    ``branch.chosen``                     ``arms``, ``values``
+    ``loop.checked``                      ``iteration``, ``value``
+    ``timer.started``                     ``due``
+    ``event.received``                    ``name``, ``data``
+    ``state.changed``                     ``changes``, ``appended``
+    ``log``                               ``level``, ``message``
+    ====================================  ==============================================================
+
+    ``error`` has ``type``, ``message``, ``step`` and ``traceback``. Of a list that only grows, ``changes`` has what was
+    added, and ``appended`` says how many items were there before. Other types have no data that is promised.
     """
 
     seq: int

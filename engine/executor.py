@@ -8,13 +8,13 @@ event loop.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from engine.advance import advance, is_due
 from engine.apply import apply
+from engine.asking import answer, must_be_awaited
 from engine.cells import Cell, Site
 from engine.commands import Again, Begin, Command, Drop, Invoke, Wake
 from engine.debugger import stop_after, stop_before
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("engine")
 
+BREATH = 500
+"""Commands in a row after which what they wrote is committed, and others have a turn."""
+
 TURNS = 16
 """Steps in a row after which others get the event loop, even if none of these steps waited for anything."""
 
@@ -47,6 +50,9 @@ _STATUS_FACT = {
     "suspended": "run.suspended",
     "waiting": "run.waiting",
 }
+
+
+Due = Cell | Command | list[Command]
 
 
 class Executor:
@@ -61,6 +67,8 @@ class Executor:
         self.shared = SharedState(state)
         self.running: dict[str, Attempt] = {}
         self.answer_schemas: dict[str, Schema] = {}
+        self.requests: dict[asyncio.Task[Any] | None, str] = {}
+        """Calls from other processes that are being acted on, by the task that does it, until it has written."""
         self.serial: list[Cell] | None = None
         """Steps that a crash cut, waiting to be taken up one at a time (``None``: all at once)."""
         self.fenced = False
@@ -111,11 +119,23 @@ class Executor:
         state = self.state
         if state.breakpoints and fact.type == "step.succeeded" and not state.hold and stop_after(self, fact):
             self.record(Fact("run.breakpoints_set", data={"hold": True, "at": fact.path}))
+        if self.requests:
+            self._sign(fact)
         fact.seq = state.seq + 1
         fact.at = self.clock.now()
-        apply(state, fact)
-        self._pending.append(fact)
-        return advance(state, fact)
+        try:
+            apply(state, fact)
+            self._pending.append(fact)
+            return advance(state, fact)
+        except Exception as error:
+            self.let_go(error)  # half folded: whoever goes on with this run has to fold it again
+            raise
+
+    def _sign(self, fact: Fact) -> None:
+        """Note in the first fact of an act which call it answers."""
+        request = self.requests.pop(asyncio.current_task(), None)
+        if request is not None:
+            fact.data = {**(fact.data or {}), "request": request}
 
     def adopt_fact(self, fact: Fact, *, at: float) -> None:
         """Take over a fact from another run's log, with its own time; what follows from it is the caller's to say."""
@@ -131,14 +151,18 @@ class Executor:
             todo += self.record(fact)
         return todo
 
-    async def settle(self, todo: list[Command]) -> list[Cell]:
-        """Do everything that follows at once, until only steps are left to be called; these are returned.
+    async def settle(self, todo: list[Command]) -> list[Due]:
+        """Do everything that follows at once, until only code of the user's is left to be awaited.
 
-        ``todo`` grows while it is walked.
+        That is returned: steps, commands that ask a function, and what is left of a long list. ``todo`` grows while it
+        is walked.
         """
-        calls: list[Cell] = []
+        calls: list[Due] = []
         drops: list[Drop] = []
-        for command in todo:
+        for done, command in enumerate(todo):
+            if done == BREATH:  # much that follows from itself, such as a loop of maps: others have a turn first
+                calls.append([*todo[done:], *drops])
+                return calls
             # The two commands of a plain step first: they are nearly all of them, and need no waiting.
             if isinstance(command, Invoke) and type(command.cell.node) is Call:
                 calls.append(command.cell)
@@ -146,6 +170,8 @@ class Executor:
                 todo += self.begin(command.site)
             elif isinstance(command, Drop):
                 drops.append(command)
+            elif must_be_awaited(command):
+                calls.append(command)
             else:
                 todo += await perform(self, command)
         for drop in drops:  # last of all: what is still to begin would run there
@@ -178,7 +204,7 @@ class Executor:
         target = self.state.seq
         while self.committed < target:
             if self.fenced:
-                raise Fenced(f"run {self.run_id!r} was taken over by another process")
+                raise self._gone if isinstance(self._gone, Exception) else Fenced(f"run {self.run_id!r} was let go")
             if self._writing:
                 if self._flight is None:
                     self._flight = asyncio.get_running_loop().create_future()
@@ -221,20 +247,27 @@ class Executor:
             self.spawn(self._commit_quietly(), "flush")
 
     async def _commit_quietly(self) -> None:
-        with contextlib.suppress(Fenced, UnknownRun):
+        try:
             await self.commit()
+        except Exception:
+            if not self.fenced:
+                raise
 
     # -- doing
 
     async def go(self, todo: list[Command]) -> None:
         """Settle, write down, and call the steps that are next: the way from any outside call into the run."""
-        calls = await self._settle_serial(await self.settle(todo))
-        self.mark()
-        await self.commit()
+        try:
+            calls = await self._settle_serial(await self.settle(todo))
+            self.mark()
+            await self.commit()
+        except Exception as error:
+            self.let_go(error)  # what follows from the log is not done here: whoever goes on has to fold it again
+            raise
         self.launch(calls)
         self._after_commit()
 
-    async def _settle_serial(self, calls: list[Cell]) -> list[Cell]:
+    async def _settle_serial(self, calls: list[Due]) -> list[Due]:
         """Take up the next step that a crash cut, if they are taken up one at a time and none is under way."""
         while self.serial and not calls and not self.running:
             cell = self.serial.pop(0)
@@ -242,10 +275,15 @@ class Executor:
                 calls = await self.settle([Again(cell)])
         return calls
 
-    def launch(self, calls: Iterable[Cell]) -> None:
-        """Call steps, each in a task of its own."""
-        for cell in calls:
-            self.spawn(self._work(cell), cell.path)
+    def launch(self, calls: Iterable[Due]) -> None:
+        """Call steps and functions, each in a task of its own."""
+        for due in calls:
+            if isinstance(due, Cell):
+                self.spawn(self._work(due), due.path)
+            elif isinstance(due, list):
+                self.spawn(self.go(due), "go on")
+            else:
+                self.spawn(answer(self, due), type(due).__name__)
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Do something in a task of this run."""
@@ -291,9 +329,12 @@ class Executor:
             if self.state.ended or not calls:
                 self._after_commit()
                 return
-            if len(calls) > 1:
-                self.launch(calls[1:])
-            cell = calls[0]
+            first, *others = calls
+            self.launch(others)
+            if not isinstance(first, Cell):
+                self.launch([first])
+                return
+            cell = first
 
     def _after_commit(self) -> None:
         if self.state.ended and not self.closing:
@@ -337,7 +378,7 @@ class Executor:
         cell, mark = command.cell, command.mark
 
         def due() -> None:
-            self._timers.pop(key, None)
+            self._timers.pop(cell.path, None)
             if self.closing or self.fenced:
                 return
             if self.clock.now() < command.at - 0.001:  # the clock was set back
@@ -345,8 +386,14 @@ class Executor:
             else:
                 self.spawn(self._woken(cell, mark), f"wake {cell.path}")
 
-        key = f"{cell.path}:{mark}"
-        self._timers[key] = self.clock.call_at(command.at, due)
+        self.unwake(cell)
+        self._timers[cell.path] = self.clock.call_at(command.at, due)
+
+    def unwake(self, cell: Cell) -> None:
+        """What a cell waited for has come: its time means nothing any more."""
+        timer = self._timers.pop(cell.path, None)
+        if timer is not None:
+            timer.cancel()
 
     async def _woken(self, cell: Cell, mark: str | int) -> None:
         facts = woken(self, cell, mark)
@@ -363,6 +410,8 @@ class Executor:
 
     def let_go(self, why: BaseException) -> None:
         """The run can't be written here any more: stop everything, write nothing, tell whoever waits why."""
+        if self.fenced:
+            return
         self.fenced = True
         self.closing = True
         self._pending.clear()
@@ -391,7 +440,7 @@ class Executor:
             return
         for ctx in cut:
             cell = ctx.cell
-            if cell.status == "running":
+            if cell.status == "running" and isinstance(cell.node, Call):
                 self.record(Fact("step.interrupted", cell.path, attempt=cell.attempts, site=cell))
         await self._commit_quietly()
         self._gone = EngineError(f"the engine was closed; run {self.run_id!r} goes on when it is opened again")
@@ -409,6 +458,6 @@ class Executor:
 
     def note(self, path: str, level: str, message: str) -> None:
         """A line of the run's log."""
-        if not self.fenced and not self.home.is_closed:
+        if not self.fenced and not self.home.is_closed and not self.state.ended:
             self.record(Fact("log", path or None, data={"level": level, "message": message}))
             self.flush_soon()

@@ -88,9 +88,9 @@ def explain(
     return _lost(*lost)
 
 
-def in_words(message: str, what: str) -> str:
+def in_words(message: str, whole: str) -> str:
     """A message about a value, with ``$``, which is the value as a whole, in words."""
-    return re.sub(r"\$(?![\w.\[])", f"{what} itself", message)
+    return re.sub(r"\$(?![\w.\[])", whole, message)
 
 
 def where_returned(fn: Callable[..., Any], result: object) -> str:

@@ -9,7 +9,7 @@ from engine import control
 from engine.cells import DONE, Cell, Frame, Site, ancestors
 from engine.commands import Again, Begin, CancelRun, Command, Fail, Finish, Invoke, Wake
 from engine.errors import DefinitionChanged, InvalidOutput, NotStarted, UnknownStep
-from engine.events import Fact
+from engine.events import STEP_ENDS, Fact
 from engine.executor import Executor
 from engine.ids import new_run_id, new_token
 from engine.live import LiveRuns
@@ -24,7 +24,6 @@ from engine.values import Value
 from engine.versions import data_misfits, misfits
 
 _KEPT_STATUSES = frozenset({"success", "skipped", "suspended", "waiting"})
-_ENDINGS = frozenset({"step.succeeded", "step.failed", "step.canceled", "step.bailed"})
 
 
 async def rerun(runs: LiveRuns, run_id: str) -> str:
@@ -48,10 +47,8 @@ async def _new(runs: LiveRuns, plan: Plan, old: RunState) -> Executor:
 
 def _copy(value: Value, schema: Schema | None = None) -> Value:
     """The same value for another log."""
-    made = Value(value.raw, schema or value.schema, holes=value.holes)
-    if value.is_live and value.holes:
-        made.revive(value.typed())
-    return made
+    whole = value.whole if value.holes and value.is_whole else None
+    return Value(value.raw, schema or value.schema, holes=value.holes, whole=whole)
 
 
 async def fork(runs: LiveRuns, run_id: str, at: str, *, input: Any, outputs: Mapping[str, Any], state: Any) -> str:
@@ -220,7 +217,7 @@ class _Kept:
             return fact.type in ("run.started", "state.changed", "event.received")
         if path in self._dropped or fact.type in ("step.held", "step.late"):
             return False
-        if fact.type in _ENDINGS and (path in self._reopened or (path == self.at.path and path in self.outputs)):
+        if fact.type in STEP_ENDS and (path in self._reopened or (path == self.at.path and path in self.outputs)):
             return False
         if fact.type == "loop.checked" and path in self._checks:
             return int((fact.data or {}).get("iteration", 0)) < self._checks[path]

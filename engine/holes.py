@@ -55,6 +55,27 @@ def holes_schema(pointers: Sequence[Pointer]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
 
 
+def inside(key: object, pointers: Sequence[Pointer]) -> list[Pointer]:
+    """The pointers of a part, from the whole that has it under ``key``."""
+    return [f"/{_escape(key)}{pointer}" for pointer in pointers]
+
+
+def outside(key: object, pointers: Sequence[Pointer]) -> tuple[Pointer, ...]:
+    """The pointers of a whole that lead into its part ``key``, from that part."""
+    start = f"/{_escape(key)}"
+    return tuple(pointer[len(start) :] for pointer in pointers if (pointer + "/").startswith(start + "/"))
+
+
+def holes_between(holed: object, whole: object, at: Pointer = "") -> tuple[Pointer, ...]:
+    """Where ``holed`` lacks what ``whole`` has."""
+    if isinstance(holed, dict) and isinstance(whole, dict):
+        return tuple(hole for key in holed for hole in holes_between(holed[key], whole[key], f"{at}/{_escape(key)}"))
+    if isinstance(holed, list) and isinstance(whole, list):
+        pairs = enumerate(zip(holed, whole, strict=True))
+        return tuple(hole for index, (one, other) in pairs for hole in holes_between(one, other, f"{at}/{index}"))
+    return (at,) if holed is None and whole is not None else ()
+
+
 def _name(pointer: Pointer) -> str:
     parts = _parts(pointer)
     if not parts:

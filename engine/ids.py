@@ -10,7 +10,6 @@ import secrets
 import time
 from functools import lru_cache
 
-MAX_ID_LENGTH = 128
 ID_RULE = "take 1 to 128 printable characters without '/', '[' and ']', and no '$' at the start"
 _ID = re.compile(r"(?!\$)[^\x00-\x1f\x7f/\[\]\ud800-\udfff]{1,128}")
 _INDEX = re.compile(r"\[(\d+)\]")
@@ -30,11 +29,6 @@ def template(path: str) -> str:
 def parent(path: str) -> str:
     """The path of the scope that ``path`` is in; empty at the top."""
     return path.rpartition("/")[0]
-
-
-def is_within(path: str, scope: str) -> bool:
-    """Whether ``path`` is ``scope`` itself, one of its iterations, or below one of them."""
-    return path == scope or path.startswith((scope + "/", scope + "["))
 
 
 def index_of(path: str) -> int | None:

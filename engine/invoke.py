@@ -18,7 +18,7 @@ from engine.events import Fact
 from engine.outcomes import failed, late, signalled, succeeded, timeout_error
 from engine.plan import Call
 from engine.signals import Signal
-from engine.stopping import ended_late, time_out
+from engine.stopping import TimeLimit, ended_late
 
 if TYPE_CHECKING:
     from engine.host import Host
@@ -34,21 +34,21 @@ async def call(executor: Host, cell: Cell, node: Call, task: asyncio.Task[Any]) 
     ctx.task = task
     running = executor.running
     running[cell.path] = ctx
-    timer = None
+    limit = None
     if node.timeout is not None:
-        timer = asyncio.get_running_loop().call_later(node.timeout, time_out, executor, ctx)
+        limit = TimeLimit(executor, ctx, node.timeout)
+        if node.is_async:  # the time of a plain function begins when it gets a thread
+            limit.begin()
     error: BaseException | None = None
     result: Any = None
     try:
-        result = await (_on_loop(cell, node, ctx) if node.is_async else _in_thread(executor, cell, node, ctx))
+        result = await (_on_loop(cell, node, ctx) if node.is_async else _in_thread(executor, cell, node, ctx, limit))
     except BaseException as caught:
         if isinstance(caught, GeneratorExit) and not _is_running(task):
             raise  # the loop is gone, and this coroutine is thrown away
         error = caught
-    if timer is not None:
-        timer.cancel()
-        if timer.when() <= asyncio.get_running_loop().time() and error is None and ctx.reason is None:
-            error = timeout_error(cell, node, held=True)  # it never let the timer have its turn
+    if limit is not None and limit.end() and error is None and ctx.reason is None:
+        error = timeout_error(cell, node, held=node.is_async)  # the timer never had its turn
     if error is None and ctx.unawaited is not None:
         error = _not_awaited(ctx.unawaited, cell)
     if error is None and not ctx.closed and ctx.reason is None and ctx.signal is None:
@@ -131,21 +131,24 @@ def _input(cell: Cell, node: Call) -> Any:
         raise InvalidInput(f"input of step {cell.path!r}: {error}", path=error.path) from error
 
 
-def _call(fn: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+def _call(fn: Callable[..., Any], arguments: tuple[Any, ...], begun: Callable[[], None] | None) -> Any:
+    if begun is not None:
+        begun()
     try:
         return fn(*arguments)
     except StopIteration as error:  # no future takes it, so whoever waits would wait for ever
         raise RuntimeError("the step raised StopIteration") from error
 
 
-async def _in_thread(executor: Host, cell: Cell, node: Call, ctx: StepContext) -> Any:
+async def _in_thread(executor: Host, cell: Cell, node: Call, ctx: StepContext, limit: TimeLimit | None) -> Any:
     """A plain function runs in a worker thread, so that it never blocks the loop.
 
     Cancelling leaves it behind at once.
     """
     arguments = (_input(cell, node), ctx)[: node.arity] if node.arity else ()
     context = copy_context()
-    future: Future[Any] = executor.threads.submit(context.run, _call, node.fn, arguments)
+    begun = None if limit is None else lambda: executor.home.on_loop(limit.begin)
+    future: Future[Any] = executor.threads.submit(context.run, _call, node.fn, arguments, begun)
     try:
         result = await asyncio.wrap_future(future)
     except asyncio.CancelledError:

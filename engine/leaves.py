@@ -16,7 +16,7 @@ from engine.failures import describe
 from engine.faults import in_words
 from engine.flow import Callback
 from engine.plan import Map, Sleep, Wait
-from engine.sources import call, encode_free, evaluate
+from engine.sources import call, evaluate, free_value
 from engine.values import Value, checked
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ async def do(run: Host, cell: Cell) -> list[Command]:
                 made = await evaluate(run, cell, node.source, cell.input)
                 if cell.status in DONE:
                     return []
-                value = Value(_encoded(cell, made))
+                value = _value(cell, made)
                 return run.record(Fact("step.succeeded", cell.path, attempt=cell.attempts, value=value, site=cell))
             case Sleep():
                 return await _sleep(run, cell, node)
@@ -47,9 +47,9 @@ async def do(run: Host, cell: Cell) -> list[Command]:
         return run.record(Fact("step.failed", cell.path, attempt=cell.attempts, data=data, site=cell))
 
 
-def _encoded(cell: Cell, made: Any) -> bytes:
+def _value(cell: Cell, made: Any) -> Value:
     try:
-        return encode_free(made)
+        return free_value(made)
     except NotSerializable as error:
         said = in_words(str(error), "what it gives")
         is_series = "(type tuple)" in said or "(type set)" in said or "(type frozenset)" in said
@@ -101,23 +101,26 @@ def _moment(cell: Cell, given: Any) -> float:
 
 
 def deliver_early(run: Host, cell: Cell, node: Wait) -> list[Command]:
-    """An event that came before it was waited for is taken now; one that does not fit is noted and dropped."""
-    for name, value in list(run.state.inbox):
-        if name != node.event:
-            continue
+    """An event that came before it was waited for is taken now; those that do not fit are noted and dropped."""
+    name = node.event
+    early = [value for one, value in run.state.inbox if one == name]
+    for count, value in enumerate(early, 1):
         try:
             fitting = checked(value, node.schema) if not node.schema.is_any else value
         except DataError as error:
             run.note(cell.path, "warning", f"event {name!r} came early and does not fit: {error}")
             continue
-        return received(run, cell, name, fitting, early=True)
+        return received(run, cell, name, fitting, early=count)
+    if early:
+        run.record(Fact("event.received", cell.path, data={"name": name, "dropped": len(early)}, site=cell))
     return []
 
 
-def received(run: Host, cell: Cell, name: str, value: Value, *, early: bool = False) -> list[Command]:
-    """An event has come to a step that waits for it."""
+def received(run: Host, cell: Cell, name: str, value: Value, *, early: int = 0) -> list[Command]:
+    """An event has come to a step that waits for it; ``early``: before it did, as the last of so many of that name."""
     data: dict[str, Any] = {"name": name}
     if early:
-        data["early"] = True
+        data["early"] = early
+    run.unwake(cell)
     run.record(Fact("event.received", cell.path, data=data, value=value, site=cell))
     return run.record(Fact("step.succeeded", cell.path, attempt=cell.attempts, value=value, site=cell))

@@ -24,14 +24,15 @@ from engine.errors import (
     UnknownWorkflow,
     WorkflowMissing,
 )
-from engine.events import Fact
+from engine.events import TERMINAL, Fact
 from engine.executor import Executor
+from engine.failures import message_of
 from engine.hooks import call_quietly
 from engine.host import Host
 from engine.plan import Hooks, Plan
 from engine.recovery import Replay, as_recorded, cancellation, load, take_up
 from engine.result import build_info
-from engine.state import TERMINAL, RunState
+from engine.state import RunState
 from engine.store import RunRow, Store
 
 log = logging.getLogger("engine")
@@ -90,7 +91,7 @@ class LiveRuns:
         self._live: dict[str, Executor] = {}
         self._taking: dict[str, asyncio.Task[Executor | None]] = {}
         self._queue: list[tuple[Host, list[Command]]] = []
-        self._lost: dict[str, BaseException] = {}
+        self._lost: dict[str, tuple[type[EngineError], str]] = {}
         self._misfits: dict[str, Plan] = {}
         """Runs that don't fit the plan as it is loaded: not looked at again before another is."""
 
@@ -162,11 +163,14 @@ class LiveRuns:
             return  # another one stands for the run here
         self._live.pop(run_id, None)
         if why is not None and not isinstance(why, (Fenced, UnknownRun)):
-            self._lost[run_id] = why
+            said = message_of(why)  # but not the error, which refers to all that the run had
+            is_stored = isinstance(why, StoreError)
+            self._lost[run_id] = (StoreError, said) if is_stored else (EngineError, f"{type(why).__name__}: {said}")
 
-    def lost(self, run_id: str) -> BaseException | None:
+    def lost(self, run_id: str) -> EngineError | None:
         """Why a run stopped here, although nobody else goes on with it."""
-        return self._lost.get(run_id)
+        kind, said = self._lost.get(run_id, (None, ""))
+        return None if kind is None else kind(said)
 
     def clear(self) -> None:
         self._live.clear()
@@ -174,8 +178,12 @@ class LiveRuns:
 
     # -- doing something to one
 
-    async def act(self, run_id: str, verb: str, arguments: Mapping[str, Any]) -> Any:
-        """Do something to a run in this process. Raises ``NotOwner`` if another living process has it, ``Fenced``."""
+    async def act(self, run_id: str, verb: str, arguments: Mapping[str, Any], *, request: str | None = None) -> Any:
+        """Do something to a run in this process. Raises ``NotOwner`` if another living process has it, ``Fenced``.
+
+        ``request`` names the call of another process: it is acted on once, even if its reply was lost.
+        """
+        self._let_go_if_outdated(run_id)
         try:
             run = self._live.get(run_id) or await self.drive(run_id, verb=verb)
         except Blocked:
@@ -184,11 +192,33 @@ class LiveRuns:
             return await self._cancel_blocked(run_id, **arguments)
         if run is None:
             raise NotOwner(f"another living process has run {run_id!r}")
+        if request in run.state.requests:
+            return run.state.status == "canceled" if verb == "cancel" else None
+        task = asyncio.current_task()
+        if request is not None:
+            run.requests[task] = request
         try:
             return await VERBS[verb](run, **arguments)
         except (Fenced, UnknownRun):
             self.forget(run_id, run=run)
             raise
+        finally:
+            run.requests.pop(task, None)
+
+    async def let_go_of_taken(self) -> None:
+        """Let go of runs that other processes have taken over, and tell whoever follows them here."""
+        epochs = await self.store.epochs(list(self._live))
+        for run in self.all():
+            if run.committed and epochs.get(run.run_id, run.epoch) != run.epoch:
+                run.let_go(Fenced(f"run {run.run_id!r} was taken over; it goes on elsewhere"))
+                self.bus.publish(run.run_id, run.committed)
+
+    def _let_go_if_outdated(self, run_id: str) -> None:
+        """A run at rest whose workflow has been registered anew goes on with the new code, if that fits."""
+        run = self._live.get(run_id)
+        plan = None if run is None else self.engine.plans.get(run.state.workflow_id)
+        if run and plan and plan is not run.state.plan and run.state.started and run.is_idle and self.store.durable:
+            del self._live[run_id]
 
     async def _cancel_blocked(self, run_id: str, reason: str | None = None) -> bool:
         """Cancel a run without its code. ``False`` if it has ended. Raises ``NotOwner``."""

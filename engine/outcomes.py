@@ -16,7 +16,7 @@ from engine.ids import new_token
 from engine.plan import Call
 from engine.retry import wait_before_retry
 from engine.signals import NOT_GIVEN, AbortSignal, BailSignal, Signal, SuspendSignal
-from engine.sources import encode_free
+from engine.sources import free_value
 from engine.values import Value
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def succeeded(executor: Host, cell: Cell, node: Call, ctx: StepContext, result: 
     """
     try:
         value = output_value(node, cell, result)
+        if value.holes:
+            executor.holds_secrets = True
         fact = Fact("step.succeeded", cell.path, attempt=cell.attempts, value=value, site=cell)
         if ctx.changes is None:
             return [fact]
@@ -54,11 +56,14 @@ def output_value(node: Call, cell: Cell, result: Any) -> Value:
     try:
         return Value.of(result if schema.is_any else schema.validate(result, InvalidOutput, what), schema)
     except (InvalidOutput, NotSerializable) as error:
-        said = str(error) if isinstance(error, InvalidOutput) else f"{what}: {in_words(str(error), 'the output')}"
+        said = (
+            str(error) if isinstance(error, InvalidOutput) else f"{what}: {in_words(str(error), 'the output itself')}"
+        )
         where = where_returned(node.fn, result)
         if inspect.iscoroutine(result):
             result.close()  # it is told here that nobody awaited it
-        raise type(error)(said + where, path=error.path) from error
+        cause = error.__cause__ if isinstance(error, InvalidOutput) else error
+        raise type(error)(said + where, path=error.path) from cause
 
 
 def failed(executor: Host, cell: Cell, node: Call, error: BaseException) -> list[Fact]:
@@ -130,7 +135,7 @@ def value_of(obj: Any) -> Value:
 
     Whoever gets it next sees plain data, the same before and after a restart.
     """
-    return Value(encode_free(obj))
+    return free_value(obj)
 
 
 def late(cell: Cell, ctx: Attempt, node: Call, result: Any, error: BaseException | None) -> Fact:

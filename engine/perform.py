@@ -91,14 +91,15 @@ def start(run: Host, site: Site, attempt: int) -> list[Command]:
     if isinstance(node, (Call, Sequence)):
         wanted = node.input
         given = site.input
-        if not (wanted is given.schema or wanted.is_any):
+        is_asked = wanted.has_secrets and not given.is_whole
+        if not (wanted is given.schema or wanted.is_any or is_asked):
             try:
                 given = checked(given, wanted)
             except EngineError as error:
                 return refuse(run, site, attempt, InvalidInput(f"input of {site.path!r}: {error}"))
         if given.holes:
             run.holds_secrets = True
-            if not given.is_live and isinstance(node, Call):
+            if is_asked and isinstance(node, Call):
                 return _ask_for_secrets(run, site, attempt, given)
         return run.record(Fact("step.started", site.path, attempt=attempt, data=data, value=given, site=site))
     return run.record(Fact("step.started", site.path, attempt=attempt, data=data, value=site.input, site=site))
@@ -157,6 +158,8 @@ async def start_foreach(run: Host, site: Site, node: Foreach, attempt: int) -> l
         if not isinstance(at_once, int) or isinstance(at_once, bool) or at_once < 1:
             message = f"concurrency of foreach {site.path!r} is {at_once!r}; give a whole number of at least 1"
             return refuse(run, site, attempt, ConditionFailed(message))
+    if not is_due(run.state, site):  # something has ended the block meanwhile
+        return []
     data: dict[str, Any] = {"total": len(listed), "at_once": at_once}
     if site.given:
         data["given"] = True
@@ -180,13 +183,22 @@ async def again(run: Host, cell: Cell) -> list[Command]:
     if isinstance(node, Foreach):
         return await start_foreach(run, site, node, attempt)
     if cell.attempts:
-        undone = run.shared.take_back(cell)
+        try:
+            undone = run.shared.take_back(cell)
+        except Exception as error:  # noqa: BLE001 - a reducer of the user's may raise anything
+            return _refuse_again(run, cell, error)
         if undone is not None:
             run.record(undone)
-        if cell.input.holes and not cell.input.is_live:
+        if isinstance(node, Call) and node.input.has_secrets and not cell.input.is_whole:
             return _ask_for_secrets(run, site, attempt, cell.input)
         return run.record(Fact("step.started", cell.path, attempt=attempt, value=cell.input, site=site))
     return start(run, site, attempt)
+
+
+def _refuse_again(run: Host, cell: Cell, error: Exception) -> list[Command]:
+    """What a suspended step wrote can't be taken back, so it can't have another pass."""
+    data = {"error": describe(error, step=cell.path)}
+    return run.record(Fact("step.failed", cell.path, attempt=cell.attempts, data=data, site=cell))
 
 
 def _after_crash(run: Host, cell: Cell, node: Call) -> list[Command] | None:

@@ -10,8 +10,8 @@ from engine.apply import apply
 from engine.cells import DONE
 from engine.commands import Again, Begin, CancelRun, Command, Drop, Invoke, Wake
 from engine.errors import DefinitionChanged
-from engine.events import ENDS, Fact
-from engine.plan import Call, Plan
+from engine.events import ENDS, STEP_ENDS, Fact
+from engine.plan import Call, Plan, Wait
 from engine.skeleton import skeleton
 from engine.state import RunState
 from engine.versions import data_misfits, difference, misfits
@@ -66,7 +66,14 @@ class Replay:
 
     def timers(self) -> list[Wake]:
         """Wakes that still mean something."""
-        return [wake for wake in self.wakes if wake.cell.status not in DONE]
+        return [wake for wake in self.wakes if _is_awaited(wake)]
+
+
+def _is_awaited(wake: Wake) -> bool:
+    cell = wake.cell
+    if isinstance(wake.mark, str):
+        return cell.question is not None and cell.question.token == wake.mark
+    return cell.status not in DONE and wake.mark == cell.attempts
 
 
 def subject(command: Command) -> str:
@@ -132,9 +139,6 @@ def cancellation(facts: Sequence[Fact], reason: str | None, *, at: float) -> lis
     return made
 
 
-_CLOSING = frozenset({"step.succeeded", "step.failed", "step.canceled", "step.bailed", "step.skipped"})
-
-
 def _open_paths(facts: Iterable[Fact]) -> dict[str, int | None]:
     """Paths of what has begun and not ended, with the number of its last start."""
     found: dict[str, int | None] = {}
@@ -143,7 +147,7 @@ def _open_paths(facts: Iterable[Fact]) -> dict[str, int | None]:
             continue
         if fact.type in ("step.started", "step.held"):
             found[fact.path] = fact.attempt
-        elif fact.type in _CLOSING:
+        elif fact.type in STEP_ENDS:
             found.pop(fact.path, None)
     return found
 
@@ -166,7 +170,7 @@ async def take_up(run: Host, replay: Replay, *, unclean: bool) -> None:
     cut = replay.cut()
     if not (todo or cut):
         return
-    if not state.canceling:
+    if not (state.canceling or all(_only_waits(command) for command in [*todo, *cut])):
         run.record(Fact("run.recovered", data={"unclean": unclean, "status": state.status}))
     again: list[Command] = []
     for command in cut:
@@ -181,6 +185,11 @@ async def take_up(run: Host, replay: Replay, *, unclean: bool) -> None:
         run.serial = [command.cell for command in again[1:] if isinstance(command, Again)]
         again = again[:1]
     await run.go([*todo, *again])
+
+
+def _only_waits(command: Command) -> bool:
+    """Whether nothing is to be done unless an event has come."""
+    return isinstance(command, Invoke) and isinstance(command.cell.node, Wait)
 
 
 def _is_suspect(command: Command) -> bool:

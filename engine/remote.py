@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import time
 from collections.abc import Mapping
 from typing import Any
 
 from engine import errors
-from engine.errors import Blocked, EngineError, Fenced, NotOwner
+from engine.errors import Blocked, EngineError, Fenced, InvalidInput, NotOwner
 from engine.failures import message_of
+from engine.ids import new_token
 from engine.live import LiveRuns
 from engine.schema import ANY
 from engine.sources import encode_free
-from engine.state import Breakpoint
+from engine.state import breakpoints_from
 from engine.store import Request
+from engine.values import Value
 
 log = logging.getLogger("engine")
 
@@ -24,6 +27,9 @@ POLL = 0.05
 
 SWEEP = 1.0
 """Seconds between two looks for runs whose owner has died."""
+
+_NAME = "$request"
+"""Where a call has its own name, beside the arguments: what it does is noted under that."""
 
 PATIENCE = 10.0
 """Seconds that a call waits for an owner which is alive and does not answer."""
@@ -45,6 +51,7 @@ class Remote:
             await asyncio.sleep(POLL)
             try:
                 if store.changed():
+                    await self._runs.let_go_of_taken()
                     for request in await store.requests():
                         self._runs.engine.background(self._answer(request), f"call {request.verb} for {request.run_id}")
                 if recover and time.monotonic() - swept > SWEEP:
@@ -66,8 +73,10 @@ class Remote:
 
     async def _act(self, request: Request) -> dict[str, Any] | None:
         """What to answer; ``None`` if the call is another process's to answer."""
+        arguments = dict(request.body)
+        name = arguments.pop(_NAME, None)
         try:
-            return {"result": await self._runs.act(request.run_id, request.verb, request.body)}
+            return {"result": await self._runs.act(request.run_id, request.verb, arguments, request=name)}
         except (Fenced, NotOwner):
             return None
         except Exception as error:  # noqa: BLE001 - who asked gets it
@@ -76,7 +85,9 @@ class Remote:
     async def ask(self, run_id: str, verb: str, arguments: Mapping[str, Any]) -> Any:
         """Leave a call for the owner and wait for the answer. Raises what it raised there, or ``NotOwner``."""
         store = self._runs.store
-        request = await store.post(run_id, verb, _plain(arguments))
+        if verb == "start":
+            await self._refuse_secrets(run_id, arguments.get("input"))
+        request = await store.post(run_id, verb, {**_plain(arguments), _NAME: new_token()})
         end = time.monotonic() + PATIENCE
         looked = time.monotonic()
         while time.monotonic() < end:
@@ -97,6 +108,14 @@ class Remote:
             f"(engine.take_over)"
         )
 
+    async def _refuse_secrets(self, run_id: str, given: Any) -> None:
+        """A call to another process is written down, and secrets never are."""
+        row = await self._runs.store.row(run_id)
+        schema = self._runs.plan_of(row.workflow_id).root.input
+        what = f"input of workflow {row.workflow_id!r}"
+        if schema.has_secrets and Value.of(schema.validate(given, InvalidInput, what), schema).holes:
+            raise InvalidInput(f"{what} has secrets, which don't travel between processes; start it where it was made")
+
     async def _inherit(self, run_id: str, verb: str) -> None:
         """If the run's owner has died, its calls are ours to answer."""
         if await self._runs.drive(run_id, verb=verb) is not None:
@@ -115,7 +134,7 @@ def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def _sendable(key: str, value: Any) -> Any:
     if key == "breakpoints":
-        return [vars_of(one) for one in value]
+        return [dataclasses.asdict(point) for point in breakpoints_from(value)]
     return value if key != "step" or value is None else _path(value)
 
 
@@ -123,13 +142,6 @@ def _path(step: Any) -> Any:
     if isinstance(step, (list, tuple)):
         return [one if isinstance(one, str) else one.id for one in step]
     return step if isinstance(step, str) else step.id
-
-
-def vars_of(one: Any) -> Any:
-    """A breakpoint as plain JSON."""
-    if isinstance(one, Breakpoint):
-        return {"path": one.path, "when": one.when, "iteration": one.iteration, "condition": one.condition}
-    return one
 
 
 _ODD = frozenset({errors.DefinitionError, errors.RunFailed})

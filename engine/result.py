@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from engine.cells import Cell, Frame, ancestors
+from engine.cells import DONE, Cell, Frame, ancestors
 from engine.clock import as_datetime
 from engine.errors import RunFailed
 from engine.plan import Branch, Foreach, Loop, Parallel
@@ -137,7 +137,7 @@ def _record(cell: Cell, asking: Cell | None, steps: Steps) -> StepRecord:
     output = cell.output
     if isinstance(cell, Frame) and isinstance(cell.node, (Loop, Foreach)):
         paths = [f"{cell.path}[{slot}]" for slot in sorted(cell.children)]
-        iterations = tuple(steps[path] for path in paths)
+        iterations = tuple(steps[path] for path in paths if path in steps)
     question = asking.question if asking is not None else None
     resumed = cell.resumed
     return StepRecord(
@@ -156,11 +156,14 @@ def _record(cell: Cell, asking: Cell | None, steps: Steps) -> StepRecord:
 
 def build_result(state: RunState) -> RunResult:
     """The result of a run as of now. Of one that has not ended, a copy that later events don't change."""
-    cells = {path: cell for path, cell in state.cells.items() if not isinstance(cell.node, (Parallel, Branch))}
+    # Copies: whoever asks in another thread sees the run while it goes on.
+    cells = {path: cell for path, cell in state.cells.copy().items() if not isinstance(cell.node, (Parallel, Branch))}
     asking = _asking(state)
-    steps: Mapping[str, StepRecord] = Steps(cells, asking)
-    if not state.ended:
-        steps = {path: steps[path] for path in steps}
+    steps = Steps(cells, asking)
+    if not state.ended:  # what has ended never changes, so its record can be made when it is asked for
+        for path, cell in cells.items():
+            if cell.status not in DONE or path in asking:
+                steps[path]
     return RunResult(
         status=state.status,
         run_id=state.run_id,
@@ -169,15 +172,21 @@ def build_result(state: RunState) -> RunResult:
         steps=steps,
         result=_plain(state.result),
         error=copy.deepcopy(state.error),
-        suspended=[cell.path.split("/") for cell in state.questions.values()],
+        suspended=[cell.path.split("/") for cell in state.questions.copy().values()],
         state=ANY.decode(ANY.encode(state.shared)),
     )
+
+
+def build_statuses(state: RunState) -> dict[str, str]:
+    """The status of every path, blocks around others included."""
+    asking = _asking(state)
+    return {path: "suspended" if path in asking else cell.status for path, cell in state.cells.copy().items()}
 
 
 def _asking(state: RunState) -> dict[str, Cell]:
     """For each path that waits for an answer, the cell that asks: the step itself, and the containers it is in."""
     found: dict[str, Cell] = {}
-    for cell in state.questions.values():
+    for cell in state.questions.copy().values():
         found[cell.path] = cell
         for frame in ancestors(cell):
             if not frame.live:

@@ -10,10 +10,10 @@ from typing import Any, Protocol, TypeVar
 
 from engine.bus import Bus
 from engine.errors import EngineError, UnknownRun
-from engine.events import ENDS, Event, to_event
+from engine.events import ENDS, TERMINAL, Event, to_event
 from engine.host import REST, Host
-from engine.result import RunResult, build_result
-from engine.state import TERMINAL, Breakpoint, RunState
+from engine.result import RunResult, build_result, build_statuses
+from engine.state import Breakpoint, RunState, breakpoints_from
 from engine.steps import Arm
 from engine.store import Store, Suspension
 
@@ -104,7 +104,7 @@ class Run:
         if request_context is not None:
             arguments["request_context"] = request_context
         if breakpoints:
-            arguments["breakpoints"] = list(breakpoints)
+            arguments["breakpoints"] = breakpoints_from(breakpoints)
         if paused:
             arguments["paused"] = True
         await self._engine.call(self.run_id, "start", arguments)
@@ -124,8 +124,11 @@ class Run:
 
         Without a target: the only open one, else ``AmbiguousResume``. ``step`` takes a step, an id, a path or a list;
         ``index`` the item of a foreach; ``suspension`` one from ``engine.suspensions()`` or its token; ``all`` answers
-        every match with the same data. ``by`` notes who answers. Raises ``NotSuspended``, ``UnknownStep``,
-        ``UnknownLabel``, ``AlreadyResumed`` (a lost race), ``InvalidResume`` (still suspended).
+        every match with the same data. ``by`` notes who answers.
+
+        Raises ``NotSuspended``, ``UnknownStep``, ``UnknownLabel``, ``AlreadyResumed`` (somebody was quicker),
+        ``AmbiguousResume``, ``InvalidResume`` (the question is still open), ``DefinitionChanged`` or
+        ``WorkflowMissing`` (the code that is loaded does not fit; no answer is spent), ``UnknownRun``.
         """
         live = self._engine.live(self.run_id)
         await self.resume_soon(data, step=step, label=label, suspension=suspension, index=index, all=all, by=by)
@@ -157,20 +160,29 @@ class Run:
         return bool(await self._engine.call(self.run_id, "cancel", {"reason": reason}))
 
     async def pause(self) -> None:
-        """Hold the run before its next step."""
+        """Hold the run before its next step. Raises ``NotStarted``, ``AlreadyEnded``, ``UnknownRun``."""
         await self._engine.call(self.run_id, "pause", {})
 
     async def step(self) -> None:
-        """Let one step through, then hold again. Past the last step the run ends."""
+        """Let one step through, then hold again. Past the last step the run ends.
+
+        Raises ``NotStarted``, ``AlreadyEnded``, ``UnknownRun``.
+        """
         await self._engine.call(self.run_id, "step", {})
 
     async def proceed(self) -> None:
-        """Let the run go on until a breakpoint, a question or its end."""
+        """Let the run go on until a breakpoint, a question or its end.
+
+        Raises ``NotStarted``, ``AlreadyEnded``, ``UnknownRun``.
+        """
         await self._engine.call(self.run_id, "proceed", {})
 
     async def set_breakpoints(self, breakpoints: Iterable[Breakpoint | str]) -> None:
-        """Replace the run's breakpoints. Raises ``UnknownStep`` for a path that the workflow does not have."""
-        await self._engine.call(self.run_id, "set_breakpoints", {"breakpoints": list(breakpoints)})
+        """Replace the run's breakpoints.
+
+        Raises ``UnknownStep`` for a path that the workflow does not have, ``ValueError`` for what is no breakpoint.
+        """
+        await self._engine.call(self.run_id, "set_breakpoints", {"breakpoints": breakpoints_from(breakpoints)})
 
     async def fork(
         self,
@@ -190,7 +202,10 @@ class Run:
         return Run(self._engine, made, self.workflow_id, self.run_id)
 
     async def rerun(self) -> Run:
-        """A new run with the same input, already going. Raises ``NotStarted`` if this one never was."""
+        """A new run with the same input, already going; this one stays as it is.
+
+        Raises ``NotStarted`` if this one never was, ``UnknownWorkflow`` if its code is gone, ``UnknownRun``.
+        """
         return Run(self._engine, await self._engine.rerun(self.run_id), self.workflow_id, self.run_id)
 
     # -- looking
@@ -198,6 +213,13 @@ class Run:
     async def result(self) -> RunResult:
         """The run as of now, also if its workflow's code is gone or does not fit. Raises ``UnknownRun``."""
         return build_result(await self._engine.replay(self.run_id))
+
+    async def statuses(self) -> dict[str, str]:
+        """The status of every path that the run has come to, blocks around others included; cheap for a long run too.
+
+        Raises ``UnknownRun``.
+        """
+        return build_statuses(await self._engine.replay(self.run_id))
 
     async def wait(self, timeout: float | None = None) -> RunResult:  # noqa: ASYNC109 - the contract's name
         """Return when the run has ended, is suspended or paused. Raises ``TimeoutError`` after ``timeout`` seconds."""
@@ -248,7 +270,11 @@ class Run:
                 await listener.wait(None if local or not engine.store.shared else ELSEWHERE)
 
     def stream(self, input: Any = None, **options: Any) -> Stream:
-        """Start the run and iterate over its events; ``options`` are those of :meth:`start`. See :class:`Stream`."""
+        """Start the run and iterate over its events: ``async for event in run.stream(input)``; see :class:`Stream`.
+
+        ``options`` are those of :meth:`start`: ``state``, ``request_context``, ``breakpoints``, ``paused``. Ends when
+        ``start`` would return, and raises what ``start`` would.
+        """
         return Stream(self, input, options)
 
     def watch(self, callback: Callable[[Event], Any]) -> Callable[[], None]:
@@ -257,7 +283,7 @@ class Run:
         A callback that fails never hurts the run: it is logged, and dropped after ten failures in a row.
         """
         live = self._engine.live(self.run_id)
-        after = live.committed if live is not None else 0
+        after = live.committed if live is not None else None
         task = asyncio.get_running_loop().create_task(self._watch(callback, after), name=f"watch {self.run_id}")
 
         def unsubscribe() -> None:
@@ -265,9 +291,11 @@ class Run:
 
         return unsubscribe
 
-    async def _watch(self, callback: Callable[[Event], Any], after: int) -> None:
+    async def _watch(self, callback: Callable[[Event], Any], after: int | None) -> None:
         failures = 0
         try:
+            if after is None:
+                after = await self._engine.store.last_seq(self.run_id)
             async for event in self.events(after):
                 try:
                     made = callback(event)

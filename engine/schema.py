@@ -128,6 +128,10 @@ class Schema:
         """
         return (self.encode(value), ()) if self._typed is None else self._typed.encode_with_holes(value)
 
+    def encode_whole(self, value: object) -> bytes:
+        """The stored form with the secrets in it: to be handed on in this process, never to be written."""
+        return self.encode(value) if self._typed is None else self._typed.encode_whole(value)
+
     @staticmethod
     def holes_schema(pointers: Sequence[str]) -> dict[str, Any]:
         """The JSON Schema of the answer that fills these holes: one text per hole, named by its dotted path."""

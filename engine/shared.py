@@ -15,7 +15,7 @@ from engine.plan import Call, Plan, Sequence
 from engine.reducers import Reducer, reducers_of
 from engine.schema import ANY, Schema
 from engine.state import RunState
-from engine.values import Value
+from engine.values import INLINE_BYTES, Value
 
 Changes = list[tuple[str, Any]]
 
@@ -105,6 +105,14 @@ class SharedState:
         keys = dict.fromkeys(key for key, _ in changes)
         changed = {key: merged[key] for key in keys if key in merged}
         data: dict[str, Any] = {}
+        appended = {}
+        for key in keys:
+            kept = _kept(state.shared.get(key), changed.get(key)) if key in reducers and not overlay else 0
+            if kept:
+                changed[key] = changed[key][kept:]
+                appended[key] = kept
+        if appended:
+            data["appended"] = appended
         # What was given, where the value does not follow from it alone: for whoever takes a change back, or forks.
         if overlay or state.journal or any(key in reducers for key, _ in changes):
             data["args"] = [[key, _argument(value)] for key, value in changes]
@@ -166,6 +174,14 @@ def _argument(value: Any) -> Any:
         return ANY.decode(ANY.encode(value))
     except NotSerializable as error:
         raise InvalidState(f"set_state: the change can't be stored: {error}", path=error.path) from error
+
+
+def _kept(old: Any, new: Any) -> int:
+    """How many items of a list a change leaves as they are, before what it adds; 0 if to say so would not pay."""
+    if not isinstance(old, list) or not isinstance(new, list) or len(new) < len(old):
+        return 0
+    before = ANY.encode(old)
+    return len(old) if len(before) > INLINE_BYTES and ANY.encode(new[: len(old)]) == before else 0
 
 
 def _keys(schema: Schema | None) -> list[str] | None:

@@ -25,6 +25,7 @@ from engine.flow import (
     Source,
     condition_text,
 )
+from engine.holes import holes_between
 from engine.parts import MAX_DEPTH
 from engine.schema import ANY, compile_schema
 from engine.signals import Signal
@@ -121,15 +122,17 @@ async def call(executor: Host, cell: Cell, callback: Callback, value: Value, *, 
     ``looks``: it only looks at the value, so it need not be a copy.
     """
     typed = value.typed() if looks else value.copy()
+    ctx: StepContext | None = None
     try:
         if callback.arity == 2:
-            made = callback.fn(typed, StepContext(executor, cell))
+            ctx = StepContext(executor, cell)
+            made = callback.fn(typed, ctx)
         elif callback.arity == 1:
             made = callback.fn(typed)
         else:
             made = callback.fn()
         if callback.is_async or isinstance(made, Awaitable):
-            return await cast("Awaitable[Any]", made)
+            made = await cast("Awaitable[Any]", made)
     except (Exception, GeneratorExit):
         raise
     except BaseException as error:
@@ -137,6 +140,8 @@ async def call(executor: Host, cell: Cell, callback: Callback, value: Value, *, 
         if tamed is None:
             raise
         raise tamed from error
+    if ctx is not None and ctx.changes is not None:
+        raise ConditionFailed("it called set_state, which only a step can do; move it into one")
     return made
 
 
@@ -206,33 +211,50 @@ def encode_free(obj: Any) -> bytes:
 
     Raises ``NotSerializable``.
     """
+    return free_value(obj).raw
+
+
+def free_value(obj: Any) -> Value:
+    """A value without a declared schema: whoever gets it next sees plain data, the same before and after a restart.
+
+    Secrets in models are not stored, and whole as long as the process lives. Raises ``NotSerializable``.
+    """
     if _is_model(obj):
-        return compile_schema(type(obj)).encode(obj)
+        schema = compile_schema(type(obj))
+        if not schema.has_secrets:
+            return Value(schema.encode(obj))
+        raw, holes = schema.encode_with_holes(obj)
+        return Value(raw, holes=holes, whole=schema.encode_whole(obj))
     try:
-        return ANY.encode(obj)
+        return Value(ANY.encode(obj))
     except NotSerializable:
         plain = _plain(obj, {}, MAX_DEPTH)
         if plain is obj:
             raise
-        return ANY.encode(plain)
+        raw = ANY.encode(plain)
+    whole = _plain(obj, {}, MAX_DEPTH, whole=True)
+    holes = holes_between(plain, whole)
+    return Value(raw, holes=holes, whole=ANY.encode(whole)) if holes else Value(raw)
 
 
 def _is_model(obj: object) -> bool:
     return isinstance(obj, BaseModel) or (dataclasses.is_dataclass(obj) and not isinstance(obj, type))
 
 
-def _plain(obj: Any, made: dict[int, Any], depth: int) -> Any:
+def _plain(obj: Any, made: dict[int, Any], depth: int, *, whole: bool = False) -> Any:
     """A value with plain data in the place of models and dataclasses; the value itself if it has none.
 
     ``made`` has what containers became, so that one which contains itself ends, and a shared one is walked once.
+    ``whole``: with the secrets of models.
     """
     if _is_model(obj):
-        return ANY.decode(compile_schema(type(obj)).encode(obj))
+        schema = compile_schema(type(obj))
+        return ANY.decode(schema.encode_whole(obj) if whole else schema.encode(obj))
     if id(obj) in made or not depth or not isinstance(obj, (dict, list)):
         return made.get(id(obj), obj)
     made[id(obj)] = obj
     children = obj.values() if isinstance(obj, dict) else obj
-    plain = [_plain(child, made, depth - 1) for child in children]
+    plain = [_plain(child, made, depth - 1, whole=whole) for child in children]
     if type(obj) not in (dict, list) or any(one is not child for one, child in zip(plain, children, strict=True)):
         made[id(obj)] = dict(zip(obj, plain, strict=True)) if isinstance(obj, dict) else plain
     return made[id(obj)]

@@ -1,26 +1,21 @@
-"""The state of a run, and ``apply``: the one function that changes it.
+"""The state of a run as of one event: what ``apply`` makes of the log, and what can be asked of it.
 
-Everything here is a plain function of the log: no clock, no randomness, no store, no user code.
+It follows from the log alone: no clock, no randomness, no store, no user code.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import GenericAlias
-from typing import Any, get_args, get_origin
+from typing import Any
 
 from engine.cells import Cell, Frame, Site, error_input
 from engine.errors import StoreCorrupt
+from engine.events import TERMINAL
 from engine.ids import index_of, parent, template
 from engine.plan import Branch, Foreach, Loop, Parallel, Plan, PlanNode, Sequence
-from engine.schema import ANY, compile_schema
 from engine.values import Value
-
-STATUSES = ("pending", "running", "waiting", "suspended", "paused", "success", "failed", "canceled")
-"""Every status that a run can have."""
-
-TERMINAL = frozenset({"success", "failed", "canceled"})
-"""Statuses of a run that no call changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +63,7 @@ class RunState:
         "parent_run_id",
         "plan",
         "questions",
+        "requests",
         "resource_id",
         "result",
         "root",
@@ -106,6 +102,8 @@ class RunState:
         self.questions: dict[str, Cell] = {}
         self.answered: set[str] = set()
         """Tokens of questions that were answered."""
+        self.requests: set[str] = set()
+        """Calls of other processes that were acted on."""
         self.inbox: list[tuple[str, Value]] = []
         """Events that came before anybody waited for them."""
         self.tally = {"running": 0, "suspended": 0, "waiting": 0, "held": 0}
@@ -217,42 +215,28 @@ class RunState:
             if isinstance(parts, (list, tuple)):
                 frame.items = list(parts)
             else:
-                frame.items = split(frame.input)
+                frame.items = frame.input.items()
         return frame.items
 
 
-def split(whole: Value) -> list[Value]:
-    """The items of a list, each a value of its own; as the list's type has them, if it says."""
-    if type(whole.schema.source) is GenericAlias and get_origin(whole.schema.source) is list:
-        schema = compile_schema(get_args(whole.schema.source)[0])
-        listed = whole.typed()
-        if isinstance(listed, list) and not schema.has_secrets:
-            return [Value.of(item, schema) for item in listed]
-    plain = ANY.decode(whole.raw)
-    return [Value(ANY.encode(item)) for item in plain] if isinstance(plain, list) else []
-
-
-_STATUS = {
-    "run.started": "running",
-    "run.resumed": "running",
-    "run.continued": "running",
-    "run.stepped": "running",
-    "run.suspended": "suspended",
-    "run.paused": "paused",
-    "run.waiting": "waiting",
-    "run.succeeded": "success",
-    "run.failed": "failed",
-    "run.canceled": "canceled",
-}
-
-
-def status_after(fact_type: str, data: dict[str, Any] | None, before: str) -> str:
-    """The status of a run after a fact: what its data says, else what its type says, else what it was."""
-    if data is not None and "status" in data:
-        return str(data["status"])
-    return _STATUS.get(fact_type, before)
-
-
 def breakpoints_from(listed: Any) -> tuple[Breakpoint, ...]:
-    """Breakpoints from their stored form."""
-    return tuple(Breakpoint(**one) for one in listed)
+    """Breakpoints from paths, ``Breakpoint`` objects or their stored form, dicts. Raises ``ValueError``."""
+    if not isinstance(listed, Iterable) or isinstance(listed, (str, Mapping, Breakpoint)):
+        raise ValueError(f"breakpoints={listed!r}: give a list of paths or Breakpoint objects")
+    return tuple(_breakpoint(one) for one in listed)
+
+
+def _breakpoint(one: Any) -> Breakpoint:
+    if isinstance(one, str):
+        return Breakpoint(one)
+    if isinstance(one, Mapping) and "path" in one and set(one) <= _BREAKPOINT_KEYS:
+        one = Breakpoint(**one)
+    if not isinstance(one, Breakpoint) or not isinstance(one.path, str):
+        keys = ", ".join(field.name for field in dataclasses.fields(Breakpoint))
+        raise ValueError(f"breakpoint {one!r}: give a step's path, a Breakpoint, or a dict of {keys}")
+    if one.when not in ("before", "after"):
+        raise ValueError(f"breakpoint at {one.path!r}: when={one.when!r}; use 'before' or 'after'")
+    return one
+
+
+_BREAKPOINT_KEYS = frozenset(field.name for field in dataclasses.fields(Breakpoint))

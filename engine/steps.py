@@ -232,7 +232,7 @@ def step(fn: Any = None, /, *, id: str | None = None, **rules: Any) -> Any:
     * ``description``: one line for people (default: the first of the docstring).
     * ``retry``: a ``RetryPolicy``, e.g. ``RetryPolicy(attempts=3, delay=1.0)`` with ``delay`` in seconds (default: the
       workflow's).
-    * ``timeout``: seconds for each attempt (default: none). A plain ``def`` that is late goes on in its thread, unheard.
+    * ``timeout``: seconds for each attempt (default: none). A plain ``def`` that is late goes on unheard in its thread.
     * ``on_crash``: what becomes of an attempt that a crash has cut: ``"retry"`` (the default), ``"ask"`` a person,
       ``"fail"``.
     * ``metadata``: a dict of your own.

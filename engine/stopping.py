@@ -19,12 +19,36 @@ GRACE = 2.0
 """Seconds that a cancelled async step has before it is left alone."""
 
 
-def time_out(run: Host, ctx: Attempt) -> None:
-    """An attempt has run for as long as it may: stop it; an async one that does not stop is left alone."""
-    if ctx.closed or ctx.reason is not None:
-        return
-    _ask(ctx, "timeout")
-    asyncio.get_running_loop().call_later(GRACE, _give_up, run, ctx)
+class TimeLimit:
+    """How long an attempt may run; then it is stopped, and an async one that does not stop is left alone."""
+
+    __slots__ = ("_ctx", "_run", "_seconds", "_timer")
+
+    def __init__(self, run: Host, ctx: Attempt, seconds: float) -> None:
+        self._run = run
+        self._ctx = ctx
+        self._seconds = seconds
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """The attempt runs from now on."""
+        if not self._ctx.closed:
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._time_out)
+
+    def end(self) -> bool:
+        """The attempt has come to its end; whether that was too late, though nobody could stop it."""
+        timer = self._timer
+        if timer is None:
+            return False
+        timer.cancel()
+        return timer.when() <= asyncio.get_running_loop().time()
+
+    def _time_out(self) -> None:
+        ctx = self._ctx
+        if ctx.closed or ctx.reason is not None:
+            return
+        _ask(ctx, "timeout")
+        asyncio.get_running_loop().call_later(GRACE, _give_up, self._run, ctx)
 
 
 def _ask(ctx: Attempt, reason: str) -> None:

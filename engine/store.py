@@ -50,7 +50,7 @@ class Suspension:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page of a list, newest first.
+    """One page of a list: runs newest first, suspensions oldest first.
 
     ``next`` is what ``after=`` takes for the following page, ``None`` at the end.
     """
@@ -132,7 +132,15 @@ class Store(Protocol):
         """
         ...
 
+    async def last_seq(self, run_id: str) -> int:
+        """The ``seq`` of the last fact. Raises ``UnknownRun``."""
+        ...
+
     # -- ownership
+
+    async def epochs(self, run_ids: Sequence[str]) -> dict[str, int]:
+        """The epochs of these runs, of those that there are: a higher one than one's own means that it was taken."""
+        ...
 
     async def claim(self, run_id: str, *, force: bool = False) -> Claim | None:
         """Take the run: ``None`` if a living owner has it (``force`` takes it even then). Raises ``UnknownRun``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.cells import DONE, Cell
-from engine.errors import EngineError, StepTimeout, SuspensionExpired
+from engine.errors import StepTimeout, SuspensionExpired
 from engine.events import Fact
 from engine.failures import describe
 from engine.plan import Call, Sleep, Wait
@@ -39,19 +39,20 @@ def _expired(run: Host, cell: Cell) -> list[Fact]:
     question = cell.question
     if question is None:
         return []
+    run.answer_schemas.pop(question.token, None)
     expired = Fact("suspension.expired", cell.path, data={"token": question.token}, site=cell)
     if question.has_default:
         data = {"token": question.token, "by": "expiry"}
         answer = Value(encode_free(question.default))
         return [expired, Fact("step.resumed", cell.path, data=data, value=answer, site=cell)]
-    undone = run.shared.take_back(cell)
-    return [
-        expired,
-        *([undone] if undone is not None else []),
-        _failed(cell, SuspensionExpired(f"nobody answered the question of step {cell.path!r} in time")),
-    ]
+    too_late = _failed(cell, SuspensionExpired(f"nobody answered the question of step {cell.path!r} in time"))
+    try:
+        undone = run.shared.take_back(cell)
+    except Exception as error:  # noqa: BLE001 - a reducer of the user's may raise anything
+        return [expired, _failed(cell, error)]
+    return [expired, too_late] if undone is None else [expired, undone, too_late]
 
 
-def _failed(cell: Cell, error: EngineError) -> Fact:
+def _failed(cell: Cell, error: Exception) -> Fact:
     data = {"error": describe(error, step=cell.path)}
     return Fact("step.failed", cell.path, attempt=cell.attempts, data=data, site=cell)

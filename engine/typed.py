@@ -239,6 +239,14 @@ class TypedForm:
             raise explain(value, None, error, lambda _: None, self._faults) from error
         raise NotSerializable("$ would not come back as it is: a type in it is written with a loss", path="$")
 
+    def encode_whole(self, value: object) -> bytes:
+        """The stored form with the secrets in it, as far as they have a form as text: never to be written."""
+        if not self.survey.secrets:
+            return self.encode(value)
+        holes = Holes(self._nonce)
+        holed, _, whole = take_holes(self._to_plain(value, holes), holes)
+        return codec.encode_plain(holed if whole is None else whole)
+
     def fill(self, data: bytes, answers: Mapping[str, object]) -> object:
         """The typed value of stored data whose holes are filled. Raises :class:`DataFault`."""
         try:

@@ -8,13 +8,16 @@ could change it anyway. Conditions, which only look, see the object itself.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import reduce
+from types import GenericAlias
+from typing import get_args, get_origin
 
 from pydantic_core import to_json
 
-from engine.schema import ANY, Schema, plain
+from engine.holes import inside, outside
+from engine.schema import ANY, Schema, compile_schema, plain
 
 INLINE_BYTES = 256
 """A value that the log already has is repeated up to this size, and referred to above it."""
@@ -28,7 +31,7 @@ _NOTHING = object()
 class Value:
     """One immutable value: its stored form, its schema, and the live object while nobody has taken it."""
 
-    __slots__ = ("_digest", "_live", "_raw", "holes", "parts", "schema", "seq")
+    __slots__ = ("_digest", "_live", "_raw", "_whole", "holes", "parts", "schema", "seq")
 
     def __init__(
         self,
@@ -37,8 +40,10 @@ class Value:
         live: object = _NOTHING,
         *,
         holes: tuple[str, ...] = (),
+        whole: bytes | None = None,
     ) -> None:
         self._raw = raw
+        self._whole = whole
         self.schema = schema
         self._live = live
         self.seq = 0
@@ -58,7 +63,8 @@ class Value:
     @classmethod
     def group(cls, parts: Mapping[str, Value] | Sequence[Value]) -> Value:
         """A dict or list of values: the output of a parallel, a branch, a foreach."""
-        made = cls(None)
+        pairs = parts.items() if isinstance(parts, Mapping) else enumerate(parts)
+        made = cls(None, holes=tuple(hole for key, part in pairs if part.holes for hole in inside(key, part.holes)))
         made.parts = parts
         return made
 
@@ -66,14 +72,29 @@ class Value:
     def raw(self) -> bytes:
         """The stored form: JSON, UTF-8."""
         if self._raw is None:
-            self._raw = self._join()
+            self._raw = self._join(lambda part: part.raw)
         return self._raw
 
-    def _join(self) -> bytes:
+    def _join(self, form: Callable[[Value], bytes]) -> bytes:
         if isinstance(self.parts, Mapping):
-            inside = b",".join(to_json(key) + b":" + part.raw for key, part in self.parts.items())
-            return b"{" + inside + b"}"
-        return b"[" + b",".join(part.raw for part in self.parts or ()) + b"]"
+            pairs = b",".join(to_json(key) + b":" + form(part) for key, part in self.parts.items())
+            return b"{" + pairs + b"}"
+        return b"[" + b",".join(form(part) for part in self.parts or ()) + b"]"
+
+    @property
+    def whole(self) -> bytes:
+        """The stored form with the secrets in their places: to be read in this process, never to be written."""
+        if self._whole is not None:
+            return self._whole
+        if not self.holes:
+            return self.raw
+        if self.parts is not None:
+            return self._join(lambda part: part.whole)
+        return self.raw if self._live is _NOTHING else self.schema.encode_whole(self._live)
+
+    def _read(self, schema: Schema) -> object:
+        """What another schema makes of it, secrets included if it knows of some. Raises ``DataError``."""
+        return schema.decode(self.whole if self.holes and schema.has_secrets else self.raw)
 
     @property
     def digest(self) -> str:
@@ -94,7 +115,7 @@ class Value:
             return {key: part.typed() for key, part in self.parts.items()}
         if self.parts is not None:
             return [part.typed() for part in self.parts]
-        return self.schema.decode(self.raw)
+        return self._read(self.schema)
 
     def copy(self) -> object:
         """A fresh typed copy."""
@@ -102,7 +123,7 @@ class Value:
             return {key: part.copy() for key, part in self.parts.items()}
         if self.parts is not None:
             return [part.copy() for part in self.parts]
-        return self.schema.decode(self.raw)
+        return self._read(self.schema)
 
     def take(self, schema: Schema) -> object:
         """The value for a step with this input schema: a copy, unless nobody can change it.
@@ -115,19 +136,39 @@ class Value:
                 return live
             if self.holes:
                 return deepcopy(live)  # the bytes lack what the object has
-        made = schema.decode(self.raw)
+        made = self._read(schema)
         if not self.holes:
             self._live = _NOTHING  # the object has gone its way; to keep it would only cost memory
         return made
 
-    def revive(self, obj: object) -> None:
-        """Put the whole object back: what is stored of it has holes where secrets were."""
-        self._live = obj
+    def revive(self, obj: object, schema: Schema) -> None:
+        """Put the secrets back: what is stored of it has holes in their places."""
+        self._whole = schema.encode_whole(obj)
 
     @property
-    def is_live(self) -> bool:
-        """Whether the object itself is still here (so that secrets in it are whole)."""
-        return self._live is not _NOTHING
+    def is_whole(self) -> bool:
+        """Whether the secrets in it are still here."""
+        if not self.holes or self._live is not _NOTHING or self._whole is not None:
+            return True
+        parts = self.parts.values() if isinstance(self.parts, Mapping) else self.parts or ()
+        return bool(parts) and all(part.is_whole for part in parts)
+
+    def items(self) -> list[Value]:
+        """The items of a list, each a value of its own; as the list's type has them, if it says."""
+        schema = _item_schema(self.schema)
+        listed = ANY.decode(self.raw)
+        if not isinstance(listed, list):
+            return []
+        if not self.holes:
+            typed = self.typed() if schema is not ANY else None
+            return [Value.of(item, schema) for item in typed] if isinstance(typed, list) else _plain_items(listed)
+        whole = ANY.decode(self.whole) if self.is_whole else None
+        found = []
+        for index, item in enumerate(listed):
+            holes = outside(index, self.holes)
+            kept = ANY.encode(whole[index]) if holes and isinstance(whole, list) else None
+            found.append(Value(ANY.encode(item), schema, holes=holes, whole=kept))
+        return found
 
     @property
     def size(self) -> int:
@@ -160,8 +201,17 @@ def null() -> Value:
 
 def checked(given: Value, wanted: Schema) -> Value:
     """A value as another schema takes it: the same one, if that changes nothing. Raises ``DataError``."""
-    made = Value.of(wanted.decode(given.raw), wanted)
+    made = Value.of(given._read(wanted), wanted)
     if made.raw == given.raw:
         made.seq = given.seq
-    made.holes = made.holes or given.holes
     return made
+
+
+def _item_schema(schema: Schema) -> Schema:
+    source = schema.source
+    is_list = type(source) is GenericAlias and get_origin(source) is list
+    return compile_schema(get_args(source)[0]) if is_list else ANY
+
+
+def _plain_items(listed: list[object]) -> list[Value]:
+    return [Value(ANY.encode(item)) for item in listed]

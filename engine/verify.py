@@ -1,4 +1,4 @@
-"""Check a SQLite store: ``python -m engine.verify FILE`` prints what is wrong with it, and exits with 1 if anything is.
+"""Check a SQLite store: ``python -m engine verify FILE`` prints what is wrong with it, and exits with 1 if anything is.
 
 With ``--repair NEW_FILE`` every run that can be read is copied to a new store, as far as it can be read.
 """
@@ -123,7 +123,7 @@ def _counts(cursor: apsw.Cursor, query: str) -> dict[tuple[str, str], int]:
 def _check_rows(cursor: apsw.Cursor, report: Report) -> None:
     for table, query in _ORPHANS.items():
         if count := cursor.execute(query).get:
-            report.findings.append(f"{count} rows of {table} belong to nothing")
+            report.findings.append(f"{_plural(count, 'row')} of {table} belong{'s' if count == 1 else ''} to nothing")
     for (name,) in _rows(cursor, "SELECT hash FROM blobs"):
         body: Any = cursor.execute("SELECT body FROM blobs WHERE hash = ?", (name,)).get
         if hashlib.sha256(body).hexdigest() != name:
@@ -329,9 +329,13 @@ def _copy(cursor: apsw.Cursor, run_id: str, facts: list[Fact], *, hooked: int) -
 
 def main(arguments: Sequence[str]) -> int:
     """Check, and repair if asked to; 0 if nothing was wrong."""
-    parser = argparse.ArgumentParser("python -m engine.verify", description="Check a SQLite store of runs.")
-    parser.add_argument("file", type=Path, help="the store, such as studio.db")
-    parser.add_argument("--repair", type=Path, metavar="NEW_FILE", help="copy every run that can be read to a new file")
+    parser = argparse.ArgumentParser(
+        "python -m engine verify", description="Check a SQLite store of runs, reading only."
+    )
+    parser.add_argument("file", type=_file, help="the store: runs.db or sqlite:///runs.db")
+    parser.add_argument(
+        "--repair", type=_file, metavar="NEW_FILE", help="copy every run that can be read to a new file"
+    )
     chosen = parser.parse_args(arguments)
     if not chosen.file.is_file():
         _say(f"{chosen.file} is not a file")
@@ -341,17 +345,26 @@ def main(arguments: Sequence[str]) -> int:
         _say(f"note: {note}")
     for finding in report.findings:
         _say(finding)
-    _say(f"{chosen.file}: {report.runs} runs, {len(report.findings) or 'no'} faults")
+    _say(f"{chosen.file}: {_plural(report.runs, 'run')}, {_plural(len(report.findings), 'fault')}")
     if chosen.repair is not None:
         if chosen.repair.exists():
             _say(f"{chosen.repair} exists; name a new file")
             return 2
         try:
-            _say(f"{chosen.repair}: {repair(chosen.file, chosen.repair, _say)} runs copied")
+            _say(f"{chosen.repair}: {_plural(repair(chosen.file, chosen.repair, _say), 'run')} copied")
         except (EngineError, apsw.Error) as error:
             _say(f"could not be repaired: {error}")
             return 2
     return 1 if report.findings else 0
+
+
+def _file(given: str) -> Path:
+    """The file of a path or of a ``sqlite:///`` URL."""
+    return Path(given.removeprefix("sqlite:///").partition("?")[0] if given.startswith("sqlite:///") else given)
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count or 'no'} {word}{'' if count == 1 else 's'}"
 
 
 def _say(line: str) -> None:

@@ -87,7 +87,7 @@ class Workflow(Arm[In_contra, Out_co]):
         Waits for every arm to settle, then fails with the first failed arm in the order given; with ``allow_failure`` a
         failed arm gives ``None``. ``concurrency`` limits how many run at once.
         """
-        _must_be_list("parallel", arms, "write .parallel([a, b]); the ids of the arms are the keys of the output")
+        _must_be_list("parallel", arms, "write .parallel([a, b]), whose output has the arms' ids as keys")
         return self._with(
             ParallelNode(tuple(arms), concurrency, allow_failure, id=id, description=description, catch=catch)
         )
@@ -309,9 +309,8 @@ _OPTIONS = tuple(f.name for f in fields(Workflow) if f.name not in ("id", "nodes
 
 def _must_be_list(method: str, given: Any, remedy: str) -> None:
     if isinstance(given, Mapping | str | Arm) or not isinstance(given, Iterable):
-        raise DefinitionError(
-            f".{method}()", [Problem(method, f"it takes a list, not a {type(given).__name__}", remedy)]
-        )
+        problem = Problem(method, f"it takes a list, not a {type(given).__name__}", remedy)
+        raise DefinitionError(f".{method}()", [problem])
 
 
 def check_id(id: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine import Engine, EngineError, RunResult, Workflow
+from engine import Engine, EngineError, InvalidInput, RunResult, Workflow
 from studio import __version__
 from studio.loader import TargetError, load
+from studio.questions import fields_of
+from studio.settings import SettingsError, read_settings
 from studio.terminal import Terminal, follow, show_end
 
 EXIT = {"success": 0, "failed": 1, "canceled": 4}
@@ -22,7 +25,8 @@ WAITS = 3  # suspended or paused
 WRONG_CALL = 2
 INTERRUPTED = 130
 BUNDLED = "studio.examples"
-CODES = "exit codes: 0 success, 1 failed, 2 wrong call, 3 waits for an answer, 4 canceled"
+COMMANDS = frozenset({"run", "graph", "examples", "serve", "verify"})
+CODES = "exit codes: 0 success, 1 failed, 2 wrong call, 3 waits for an answer, 4 canceled, 130 interrupted"
 NEXT = """\
 Where to go next
   read an example     {folder}
@@ -33,16 +37,22 @@ Where to go next
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the command line and do what it asks; the exit code."""
-    chosen = _parser().parse_args(arguments)
+    chosen = _parser().parse_args(_with_command(sys.argv[1:] if arguments is None else arguments))
     action: Callable[[argparse.Namespace], int] = chosen.action
     try:
         return action(chosen)
-    except (TargetError, EngineError, OSError) as error:
+    except (TargetError, SettingsError, EngineError, OSError) as error:
         print(error, file=sys.stderr)
         return WRONG_CALL
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return INTERRUPTED
+
+
+def _with_command(words: Sequence[str]) -> list[str]:
+    """The words with their command: ``studio TARGET`` and ``studio --port N`` mean ``studio serve``."""
+    is_serve = bool(words) and words[0] not in {*COMMANDS, "-h", "--help", "--version"}
+    return ["serve", *words] if is_serve else list(words)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,10 +77,40 @@ def _parser() -> argparse.ArgumentParser:
     graph.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: standard output")
     graph.set_defaults(action=draw)
 
+    examples = commands.add_parser("examples", help="run the bundled examples here, one by one")
+    examples.set_defaults(action=run_examples)
+
+    _add_serve(commands.add_parser("serve", help="open the studio in the browser"))
+
     verify = commands.add_parser("verify", help="check a database of runs, reading only")
     verify.add_argument("database", metavar="DB")
     verify.set_defaults(action=check)
     return parser
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = "Every flag can be given as STUDIO_TARGET, STUDIO_HOST, STUDIO_PORT, ... in the environment."
+    parser.add_argument(
+        "target",
+        nargs="?",
+        metavar="TARGET",
+        help="file.py, a folder, package.module or module:name (default: workflows.py, else the examples)",
+    )
+    parser.add_argument("--host", metavar="HOST", help="where to listen (default: 127.0.0.1, this machine only)")
+    parser.add_argument("--port", type=int, metavar="PORT", help="default: 4111, or the next one that is free")
+    parser.add_argument("--store", metavar="URL", help="file or URL of the runs (default: .studio/studio.db)")
+    switch = argparse.BooleanOptionalAction
+    parser.add_argument("--open", action=switch, default=None, help="open a browser (default: if there is a screen)")
+    parser.add_argument("--reload", action=switch, default=None, help="load files again when they are saved")
+    parser.add_argument("--token", metavar="TOKEN", help="what others need to get in; 32 characters or more")
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        dest="allowed_hosts",
+        metavar="NAME",
+        help="another name of this machine, for instance that of a proxy; may be repeated",
+    )
+    parser.set_defaults(action=serve_studio)
 
 
 def _add_workflow(parser: argparse.ArgumentParser) -> None:
@@ -135,10 +175,20 @@ def _program() -> str:
 
 
 async def _show(
-    engine: Engine, workflow: Workflow[Any, Any], input: Any, screen: Terminal, answers: Iterable[Any] = ()
+    engine: Engine,
+    workflow: Workflow[Any, Any],
+    input: Any,
+    screen: Terminal,
+    answers: Iterable[Any] = (),
+    *,
+    begun: list[str] | None = None,
 ) -> RunResult:
+    """Run a workflow on the screen; ``begun`` gets the id of the run as soon as there is one."""
     screen.line(f"  input {json.dumps(input, ensure_ascii=False)}")
-    result = await follow(engine, await engine.create_run(workflow), input, screen, answers)
+    run = await engine.create_run(workflow)
+    if begun is not None:
+        begun.append(run.run_id)
+    result = await follow(engine, run, input, screen, answers)
     show_end(screen, result)
     return result
 
@@ -151,12 +201,21 @@ def run_one(chosen: argparse.Namespace) -> int:
     workflow, screen = _find(chosen), _screen()
     input = _sample(chosen) if chosen.input is None else _read_input(chosen.input)
 
+    begun: list[str] = []
+
     async def show() -> RunResult:
         # Runs that another process left in this store are not this command's business.
         async with Engine([workflow], store=chosen.store, recover=False) as engine:
-            return await _show(engine, workflow, input, screen)
+            return await _show(engine, workflow, input, screen, begun=begun)
 
-    result = asyncio.run(show())
+    try:
+        result = asyncio.run(show())
+    except InvalidInput as error:
+        raise TargetError(f"{error}{_wanted(workflow)}" if chosen.input is None else str(error)) from error
+    except KeyboardInterrupt:
+        if begun and chosen.store != ":memory:":
+            screen.line(f"  Interrupted: run {begun[0]} is kept in {chosen.store}.")
+        raise
     if result.status not in EXIT:
         kept = (
             f"run {result.run_id} is kept in {chosen.store}"
@@ -165,6 +224,14 @@ def run_one(chosen: argparse.Namespace) -> int:
         )
         screen.line(f"  Nobody answered: {kept}.")
     return EXIT.get(result.status, WAITS)
+
+
+def _wanted(workflow: Workflow[Any, Any]) -> str:
+    """How to give an input, with the names of its fields."""
+    schema = workflow.plan.root.input.json_schema()
+    names = [field.name for field in fields_of(schema) if field.name]
+    example = "{" + ", ".join(f'"{name}": ...' for name in names) + "}" if names else "JSON"
+    return f"; give one: --input '{example}'"
 
 
 def _sample(chosen: argparse.Namespace) -> Any:
@@ -181,6 +248,17 @@ def _read_input(text: str) -> Any:
         return json.loads(Path(text[1:]).read_text("utf-8") if text.startswith("@") else text)
     except ValueError as error:
         raise TargetError(f"--input is not JSON: {error}") from error
+
+
+# -- the web
+
+
+def serve_studio(chosen: argparse.Namespace) -> int:
+    """Serve the studio until a signal ends the process."""
+    settings = read_settings(vars(chosen), os.environ)
+    from studio.server import serve  # noqa: PLC0415 it loads the web server
+
+    serve(settings)
 
 
 # -- pictures and databases

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from studio.guard_access import Access, safe_next
 from studio.guard_admission import admission, content
@@ -148,8 +149,8 @@ class Guard:
         self._websockets += 1
         try:
             await self.app(scope, socket.receive, socket.send)
-        except Gone:
-            pass
+        except (Gone, WebSocketDisconnect):
+            pass  # a page need not notice that nobody listens any more
         except Exception:
             logger.exception("failure: websocket %r", head.path)
             await socket.close(FAULT)

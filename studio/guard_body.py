@@ -61,6 +61,9 @@ def _count_fault(fields: int, rules: GuardRules) -> Reply | None:
     return Reply(413, f"A form has at most {rules.max_fields} fields.") if fields > rules.max_fields else None
 
 
+_UNREADABLE = Reply(400, "The form can't be read.")
+
+
 def _multipart_fault(boundary: bytes, body: bytes, rules: GuardRules) -> Reply | None:
     parts = _Parts()
     try:
@@ -68,9 +71,11 @@ def _multipart_fault(boundary: bytes, body: bytes, rules: GuardRules) -> Reply |
         parser.write(body)
         parser.finalize()
     except FormParserError:
-        return Reply(400, "The form can't be read.")
+        return _UNREADABLE
     if parts.has_file:
         return Reply(415, "Files are not taken.")
+    if not parts.is_complete:
+        return _UNREADABLE
     return _count_fault(parts.count, rules)
 
 
@@ -80,6 +85,7 @@ class _Parts:
     def __init__(self) -> None:
         self.count = 0
         self.has_file = False
+        self.is_complete = False
         self._name = b""
         self._value = b""
 
@@ -90,10 +96,14 @@ class _Parts:
             "on_header_field": self._on_name,
             "on_header_value": self._on_value,
             "on_header_end": self._header_end,
+            "on_end": self._end,
         }
 
     def _part(self) -> None:
         self.count += 1
+
+    def _end(self) -> None:
+        self.is_complete = True
 
     def _header(self) -> None:
         self._name = self._value = b""

@@ -42,12 +42,16 @@ class Listener(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._watch()
-        if len(self.connections) > self.rules.max_requests + self.rules.max_websockets:
-            oldest = min((one for one in self._listeners() if one.is_waiting), key=Listener.due)
-            oldest.transport.abort()
+        self._make_room()
 
-    def _listeners(self) -> list[Listener]:
-        return [one for one in self.connections if isinstance(one, Listener)]
+    def _make_room(self) -> None:
+        most = self.rules.max_requests + self.rules.max_websockets
+        if len(self.connections) <= most:
+            return
+        lasting = [one for one in self.connections if not one.transport.is_closing()]
+        if len(lasting) > most:
+            waiting = (one for one in lasting if isinstance(one, Listener) and one.is_waiting)
+            min(waiting, key=Listener.due).transport.close()
 
     @property
     def is_waiting(self) -> bool:
@@ -98,7 +102,7 @@ class Listener(H11Protocol):
         if not self.is_waiting or self.transport.is_closing():
             self._unwatch()
         elif self._overdue is None:
-            self._overdue = self.loop.call_later(self.rules.head_seconds, self.transport.abort)
+            self._overdue = self.loop.call_later(self.rules.head_seconds, self.transport.close)
 
     def _unwatch(self) -> None:
         if self._overdue is not None:

@@ -24,7 +24,8 @@ DOCUMENT_POLICY = (
     b"form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
 )
 # A response that sets this header to `sandbox` is a document from a workflow: it gets the second policy.
-POLICY_HEADER = b"x-guard-policy"
+POLICY_HEADER = "x-guard-policy"
+_POLICY = POLICY_HEADER.encode("ascii")
 POLICIES = {b"sandbox": DOCUMENT_POLICY}
 
 ALWAYS: Headers = (
@@ -34,7 +35,7 @@ ALWAYS: Headers = (
     # With `no-referrer` a form post would carry the origin `null`.
     (b"referrer-policy", b"same-origin"),
 )
-OURS = frozenset({b"content-security-policy", b"server", POLICY_HEADER, *(name for name, _ in ALWAYS)})
+OURS = frozenset({b"content-security-policy", b"server", _POLICY, *(name for name, _ in ALWAYS)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Reply:
 def secured(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """The headers of a response with the guard's own; who wrote it has no say in them."""
     given = [(bytes(name).lower(), bytes(value)) for name, value in headers]
-    policy = next((POLICIES.get(value, PAGE_POLICY) for name, value in given if name == POLICY_HEADER), PAGE_POLICY)
+    policy = next((POLICIES.get(value, PAGE_POLICY) for name, value in given if name == _POLICY), PAGE_POLICY)
     kept = [(name, value) for name, value in given if name not in OURS and not name.startswith(b"access-control-")]
     return [*kept, (b"content-security-policy", policy), *ALWAYS]
 

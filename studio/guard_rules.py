@@ -23,7 +23,7 @@ class GuardRules:
     """Who may come in, by which address, and how much a request may cost.
 
     ``allowed_hosts`` adds addresses to those of the machine itself: ``name`` (with the studio's own port),
-    ``name:port``, or an origin such as ``https://name`` for a proxy that ends TLS.
+    ``name:port``, or an origin such as ``https://studio.example`` for a proxy that ends TLS.
     Paths in ``exempt`` need no token, and are compared exactly. Below ``json_paths`` bodies are JSON, elsewhere forms.
     """
 
@@ -112,6 +112,6 @@ def _allowed(entry: str, rules: GuardRules) -> tuple[str, str, int]:
         parts = urlsplit("")
     scheme = parts.scheme or rules.scheme
     if not name or scheme not in DEFAULT_PORTS or parts.path.strip("/") or parts.query or "@" in entry or "*" in entry:
-        raise UnsafeRules(f"{entry!r} is no host: write NAME, NAME:PORT or https://NAME, without wildcards")
+        raise UnsafeRules(f"{entry!r} is no host: write NAME, NAME:PORT or https://studio.example, without wildcards")
     default = DEFAULT_PORTS[scheme] if parts.scheme else rules.port
     return scheme, bracketed(name), port or default

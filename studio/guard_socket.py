@@ -26,7 +26,6 @@ class GuardedSocket:
         self._rules = rules
         self._clock = clock
         self._heard: deque[float] = deque(maxlen=rules.messages_per_second)
-        self._is_accepted = False
         self._is_closed = False
 
     async def receive(self) -> Message:
@@ -45,9 +44,12 @@ class GuardedSocket:
         """Send a page's message. Raises ``Gone`` when nobody listens any more."""
         if self._is_closed:
             raise Gone
-        self._is_accepted |= message["type"] == "websocket.accept"
         self._is_closed |= message["type"] == "websocket.close"
-        await self._send(message)
+        try:
+            await self._send(message)
+        except OSError as error:
+            self._is_closed = True
+            raise Gone from error
 
     async def close(self, code: int) -> None:
         """Hang up, if that has not happened yet; before the handshake's end that is a refusal."""

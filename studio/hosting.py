@@ -11,10 +11,11 @@ import sysconfig
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import wait
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import engine as package
 from engine import Engine, EngineError, Store, Workflow
@@ -32,11 +33,14 @@ PATIENCE = 1.0
 CALL_LIMIT = 15.0
 """Seconds that an action may take at most; the engine itself gives up on another process after ten."""
 
-OPEN_LIMIT = 5.0
+OPEN_LIMIT = 1.0
 """Seconds after which the studio starts although the engine is still taking up runs."""
 
 CLOSE_LIMIT = 6.0
 """Seconds that the engine gets to close."""
+
+BLOCKED_LIMIT = 2.0
+"""Seconds after which a blocked engine is left as it is when it is to close."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +94,14 @@ class Hosting:
         self.catalog = catalog or Catalog.of(workflows)
         self.engine = Engine(self.catalog.workflows.values(), store=store, **options)
         self.loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
         self._watchdog = threading.Thread(target=self._watch, name="engine-watchdog", daemon=True)
         self._opened = threading.Event()
         self._stopping = threading.Event()
         self._closed = threading.Event()
         self._failure: BaseException | None = None
+        self._is_left_alone = False
         self._beaten = time.monotonic()
         self._asked = False
         self._trouble: Trouble | None = None
@@ -120,6 +126,7 @@ class Hosting:
         self._opened.wait(OPEN_LIMIT)
         if self._failure is not None:
             raise self._failure
+        self._is_left_alone = True
         self._watchdog.start()
 
     def _serve(self) -> None:
@@ -127,8 +134,10 @@ class Hosting:
         main = self.loop.create_task(self._main(), name="engine")
         try:
             self.loop.run_until_complete(main)
-        except BaseException as error:  # noqa: BLE001 - who starts the engine gets it
+        except BaseException as error:
             self._failure = error
+            if self._is_left_alone:
+                log.exception("the engine could not be opened")
         finally:
             self._opened.set()
             self._end_loop()
@@ -143,7 +152,6 @@ class Hosting:
         self.loop.close()
 
     async def _main(self) -> None:
-        self._stop = asyncio.Event()
         async with self.engine:
             self._beaten = time.monotonic()
             self._opened.set()
@@ -151,40 +159,62 @@ class Hosting:
 
     def begin_stop(self) -> None:
         """Let the engine interrupt what runs and close; returns at once. May be called again, and in any thread."""
-        if not self._stopping.is_set() and self._opened.is_set() and not self._closed.is_set():
+        if not self._stopping.is_set():
             self._stopping.set()
-            with contextlib.suppress(RuntimeError):  # it has just been closed
+            with contextlib.suppress(RuntimeError):  # it is closed already
                 self.loop.call_soon_threadsafe(self._stop.set)
 
     def stop(self, limit: float = CLOSE_LIMIT) -> bool:
-        """Close the engine; ``False`` if it did not come to that in time, because something blocks it."""
+        """Close the engine; ``False`` if it did not come to that in time, for instance because a step blocks it."""
         self.begin_stop()
-        is_closed = self._closed.wait(limit)
-        if is_closed:
-            self._thread.join()
-        else:
-            trouble = self._trouble
-            log.warning("the engine was left as it is: %s", trouble.message if trouble else "it takes too long")
-        return is_closed
+        began = time.monotonic()
+        while not self._closed.wait(min(BEAT, limit)):
+            waited = time.monotonic() - began
+            if waited >= limit or (self._trouble is not None and waited >= BLOCKED_LIMIT):
+                why = self._trouble.message if self._trouble else "it takes too long to close"
+                log.warning("the engine was left as it is, its runs are taken up at the next start: %s", why)
+                return False
+        self._thread.join()
+        return True
 
     @property
     def is_open(self) -> bool:
         """Whether the engine takes calls."""
         return self._opened.is_set() and not self._stopping.is_set() and not self._closed.is_set()
 
+    def register(self, workflows: Iterable[Workflow[Any, Any]]) -> None:
+        """Add workflows, or put them in the place of those of the same id; from any thread but the engine's.
+
+        Raises ``DefinitionError``. Runs that are under way go on; while a step blocks the engine, this waits.
+        """
+        ready = list(workflows)
+        for workflow in ready:
+            workflow.commit()
+
+        async def register() -> None:
+            self.engine.register(ready)
+
+        if not self.is_open:
+            raise EngineError("the engine is not open")
+        done = asyncio.run_coroutine_threadsafe(register(), self.loop)
+        while not (done.done() or self._closed.is_set()):
+            wait([done], BEAT)
+
     # -- blocked?
 
     def _watch(self) -> None:
         """The watchdog: ask the loop for a sign of life, and look at what it does when none comes."""
-        while not self._closed.wait(BEAT):
+        while True:
+            began = time.monotonic()
+            if self._closed.wait(BEAT):
+                return
+            if time.monotonic() - began > BEAT + PATIENCE / 2:
+                self._beaten = time.monotonic()  # the whole process stood still, or the machine slept
             silent = self.silent_for()
-            if silent < PATIENCE:
-                self._trouble = None
-            else:
-                told = self._trouble
-                self._trouble = self._look(silent)
-                if told is None and self._trouble is not None:
-                    log.warning("%s", self._trouble.message)
+            told = self._trouble
+            self._trouble = None if silent < PATIENCE else self._look(silent)
+            if told is None and self._trouble is not None:
+                log.warning("%s", self._trouble.message)
             if not self._asked:
                 self._asked = True
                 with contextlib.suppress(RuntimeError):  # the loop has just been closed
@@ -209,9 +239,12 @@ class Hosting:
             return None
         step = self.engine.busy_step()
         user = _user_frame(frame)
+        if step is None and user is None:
+            return None
         run_id, workflow_id, path = step or (None, None, None)
-        code = user.f_code
-        return Trouble(silent, run_id, workflow_id, path, code.co_filename, user.f_lineno, code.co_qualname)
+        where = user or frame
+        code = where.f_code
+        return Trouble(silent, run_id, workflow_id, path, code.co_filename, where.f_lineno, code.co_qualname)
 
     # -- doing something
 
@@ -221,7 +254,7 @@ class Hosting:
         Raises what it raises, and ``EngineBlocked`` within about a second if a step blocks the loop.
         """
         if not self.is_open:
-            state = "is stopping" if self._opened.is_set() else "is still starting"
+            state = "is still starting" if not self._opened.is_set() else "is stopping"
             raise EngineError(f"the engine {state}; nothing was changed, try again in a moment")
         call = _Call(work)
         future = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call.run(), self.loop))
@@ -231,25 +264,38 @@ class Hosting:
                 done, _ = await asyncio.wait([future], timeout=PATIENCE)
                 if done:
                     return future.result()
-                if self.silent_for() > PATIENCE / 2:
-                    trouble = self._trouble or self._look(self.silent_for())
-                    raise EngineBlocked(trouble, under_way=call.has_begun)
-            raise EngineBlocked(None, under_way=call.has_begun)
+                silent = self.silent_for()
+                trouble = self._trouble or (self._look(silent) if silent > PATIENCE / 2 else None)
+                if trouble is not None:
+                    raise EngineBlocked(trouble, under_way=call.give_up())
+            raise EngineBlocked(None, under_way=call.give_up())
         finally:
+            call.give_up()
             future.cancel()
 
 
-class _Call:
-    """One action: whether it has begun is known when its caller gives up."""
+class _Call(Generic[T]):
+    """One action. When its caller gives up it has either begun, and goes on, or never does."""
 
-    def __init__(self, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
         self._work = work
-        self.has_begun = False
+        self._lock = threading.Lock()
+        self._has_begun = False
+        self._is_given_up = False
 
-    async def run(self) -> Any:
-        self.has_begun = True
+    async def run(self) -> T:
+        with self._lock:
+            if self._is_given_up:
+                raise asyncio.CancelledError
+            self._has_begun = True
         # A task of its own: it goes on although its caller has given up.
         return await asyncio.shield(asyncio.get_running_loop().create_task(self._work()))
+
+    def give_up(self) -> bool:
+        """Begin no more; whether it has begun already."""
+        with self._lock:
+            self._is_given_up = True
+            return self._has_begun
 
 
 _OURS = tuple(
@@ -259,13 +305,9 @@ _OURS = tuple(
 )
 
 
-def _user_frame(innermost: FrameType) -> FrameType:
-    """The innermost frame of code that is neither the engine's nor a library's; if there is none, the innermost."""
+def _user_frame(innermost: FrameType) -> FrameType | None:
+    """The innermost frame of code that is neither the engine's nor a library's."""
     frame: FrameType | None = innermost
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if not file.startswith((*_OURS, "<")):
-            return frame
+    while frame is not None and frame.f_code.co_filename.startswith((*_OURS, "<")):
         frame = frame.f_back
-    return innermost
-
+    return None if frame is None or frame.f_code.co_filename == __file__ else frame

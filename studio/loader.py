@@ -38,7 +38,8 @@ def load(target: str) -> dict[str, Workflow[Any, Any]]:
     except TargetError:
         raise
     except Exception as error:  # a user's module may raise anything
-        raise TargetError(f"{where} can't be imported: {_message(error)}") from error
+        frames = traceback.extract_tb(error.__traceback__)
+        raise TargetError(f"{where} can't be imported: {_message(error, frames)}") from error
     found = {workflow.id: workflow for workflow in _workflows(module, name, where)}
     if not found:
         raise TargetError(f"{target} has no workflow; make one with create_workflow(...) at its top level")
@@ -72,9 +73,10 @@ def _names(module: ModuleType) -> list[str]:
     return [name for name, value in vars(module).items() if isinstance(value, Workflow | Engine)]
 
 
-def _message(error: BaseException) -> str:
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    at = "" if isinstance(error, SyntaxError | ImportError) else f" ({place.filename}, line {place.lineno})"
+def _message(error: BaseException, frames: list[traceback.FrameSummary]) -> str:
+    """An error in a line, with where it was raised if that says something."""
+    is_plain = not frames or isinstance(error, SyntaxError | ImportError)
+    at = "" if is_plain else f" ({frames[-1].filename}, line {frames[-1].lineno})"
     return f"{type(error).__name__}: {error}{at}"
 
 
@@ -92,21 +94,31 @@ def _from_file(path: Path) -> ModuleType:
     folder = str(path.parent.resolve())
     if folder not in sys.path:
         sys.path.insert(0, folder)  # the file may import its neighbours
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = _free_name(path)
+    if name in sys.modules and _is_from(sys.modules[name], path):
+        return sys.modules[name]  # another file has imported it just now
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise TargetError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
-    before = sys.modules.get(path.stem)
-    sys.modules[path.stem] = module  # annotations are looked up there
+    sys.modules[name] = module  # annotations are looked up there
     try:
         spec.loader.exec_module(module)
     except BaseException:
-        if before is None:
-            sys.modules.pop(path.stem, None)
-        else:
-            sys.modules[path.stem] = before
+        del sys.modules[name]
         raise
     return module
+
+
+def _is_from(module: ModuleType, path: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and Path(file).resolve() == path.resolve()
+
+
+def _free_name(path: Path) -> str:
+    """A module name for a file: its own, unless that is somebody else's (``json.py``, ``engine.py``)."""
+    is_free = path.stem not in sys.modules or _is_from(sys.modules[path.stem], path)
+    return path.stem if is_free and path.stem not in sys.stdlib_module_names else f"{path.stem}_file"
 
 
 # -- a whole target, with what is wrong in it
@@ -149,7 +161,7 @@ class _Search:
             self.files.add(Path(error.filename))
         lines = [*traceback.format_list(frames), *traceback.format_exception_only(error)]
         head = ["Traceback (most recent call last):\n"] if frames else []
-        self.problems.append(Problem(home, _message(error), last[0], last[1], "".join([*head, *lines])))
+        self.problems.append(Problem(home, _message(error, frames), last[0], last[1], "".join([*head, *lines])))
 
     def _is_users(self, file: str) -> bool:
         return Path(file).is_relative_to(self.root)
@@ -270,7 +282,7 @@ def discover_again(target: str | None, before: Loaded) -> Loaded:
     where, _ = split_target(target or usual_target())
     with _importing:
         root = _root(where)
-        old = {name: sys.modules[name] for name, _ in users_modules(root, _not_users(root))}
+        old = {name: sys.modules[name] for name, _ in users_modules(root, _not_users())}
         for name, module in old.items():
             _forget_compiled(module)
             sys.modules.pop(name, None)
@@ -303,9 +315,9 @@ def _aged(problem: Problem, is_old: bool) -> Problem:
     return Problem(problem.module, problem.message, problem.file, problem.line, problem.traceback, is_old)
 
 
-def _not_users(root: Path) -> set[str]:
+def _not_users() -> set[str]:
     """Names that are never imported again, wherever they lie: the program itself, the package and the studio."""
-    return {name for name in sys.modules if name.partition(".")[0] in ("__main__", "engine", "studio", "tests")}
+    return {name for name in sys.modules if name.partition(".")[0] in ("__main__", "engine", "studio")}
 
 
 def _forget_compiled(module: ModuleType) -> None:

@@ -13,7 +13,6 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from engine.graph import ICONS
 from studio import wording
 from studio.assets import Assets
 from studio.json_view import json_view
@@ -124,12 +123,15 @@ class Rendering:
             size=wording.size,
         )
         self.environment.globals.update(
-            asset=assets.url, drawing=drawing, no_icon=no_icon, plural=wording.plural, shell=Shell(), status_of=status_of
+            asset=assets.url,
+            drawing=drawing,
+            no_icon=no_icon,
+            plural=wording.plural,
+            status_of=status_of,
         )
+        self.environment.globals["shell"] = Shell()
 
-    def page(
-        self, request: Request, template: str, context: Mapping[str, Any], status: int = 200
-    ) -> HTMLResponse:
+    def page(self, request: Request, template: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:
         """A whole page. ``context`` has ``title`` and, where they are known, the ``shell``'s counts."""
         return HTMLResponse(self._render(template, {"request": request, **context}), status)
 
@@ -159,8 +161,4 @@ def drawing(svg: str) -> Markup:
     """
     if not svg.startswith("<svg xmlns="):
         raise ValueError("this is no picture of engine.graph")
-    return Markup(svg)  # noqa: S704
-    # The only place: a test counts them.
-
-
-__all__ = ["ICONS", "STATUSES", "Cut", "Jump", "NavItem", "Rendering", "Shell", "cut", "drawing", "status_of"]
+    return Markup(svg)  # noqa: S704  the only place: a test counts them

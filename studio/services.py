@@ -6,6 +6,7 @@ from fastapi.requests import HTTPConnection
 
 from studio.hosting import Hosting
 from studio.hub import Hub
+from studio.rendering import Rendering
 from studio.settings import Settings
 
 
@@ -25,3 +26,9 @@ def settings_of(connection: HTTPConnection) -> Settings:
     """What the application was started with."""
     settings: Settings = connection.app.state.settings
     return settings
+
+
+def rendering_of(connection: HTTPConnection) -> Rendering:
+    """What makes pages and partials of templates."""
+    rendering: Rendering = connection.app.state.rendering
+    return rendering

@@ -71,7 +71,10 @@ class Settings:
 
 
 def read_settings(given: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
-    """Settings from flags (``None``: not given), else from ``STUDIO_*``, else the defaults. Raises ``SettingsError``."""
+    """Settings from flags (``None``: not given), else from ``STUDIO_*``, else the defaults.
+
+    Raises ``SettingsError``.
+    """
     chosen: dict[str, Any] = {}
     for field in fields(Settings):
         flag = given.get(field.name)

@@ -43,7 +43,7 @@ def _long(seconds: int) -> str:
 
 
 def ago(at: When | None, now: When | None = None) -> str:
-    """``just now``, ``42 s ago``, ``3 min ago``, ``2 h ago``, ``5 d ago``, then the day; ``in 3 min`` for what comes."""
+    """``just now``, ``42 s ago``, ``3 min ago``, ``2 h ago``, ``5 d ago``, then the day; or ``in 3 min``."""
     if at is None:
         return NONE
     passed = _seconds(time.time() if now is None else now) - _seconds(at)

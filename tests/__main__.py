@@ -30,6 +30,9 @@ GATES = {
 
 def main(arguments: list[str]) -> int:
     """Run what is asked for; 0 if everything passed."""
+    if {"-h", "--help"} & set(arguments):
+        print(f"{__doc__}\nusage: python -m tests [--fast] [PYTEST ARGUMENT ...]")
+        return 0
     fast = "--fast" in arguments
     chosen = [argument for argument in arguments if argument != "--fast"]
     install_programs()

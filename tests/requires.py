@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 
-PROGRAMS = {"strace": "strace"}  # program -> Debian package
+PROGRAMS = {"chromium": "chromium", "strace": "strace"}  # program -> Debian package
 
 
 def requires_tool(name: str) -> pytest.MarkDecorator:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 from engine.advance import arms, foreach, loop, sequence
 from engine.cells import DONE, Cell, Frame, Site, ancestors, error_input, workflow_of
-from engine.commands import Again, CancelRun, Choose, Command, Drop, Invoke, Leave, Wake
-from engine.events import Fact
+from engine.commands import Again, Begin, CancelRun, Choose, Command, Drop, Invoke, Leave, Wake
+from engine.events import TERMINAL, Fact
 from engine.plan import Branch, Call, Foreach, Loop, Parallel, Sequence, Sleep, Wait
-from engine.state import TERMINAL, RunState
+from engine.state import RunState
 
 Commands = list[Command]
 
@@ -93,7 +93,7 @@ def catch(cell: Cell, frame: Frame) -> Command:
     arm = cell.node.catch
     if arm is None:
         raise AssertionError("only a node with a catch arm is caught")
-    return sequence.begin(Site(arm, frame.inside + arm.id, frame, cell.slot, error_input(cell), cell))
+    return Begin(Site(arm, frame.inside + arm.id, frame, cell.slot, error_input(cell), cell))
 
 
 def is_due(state: RunState, site: Site) -> bool:

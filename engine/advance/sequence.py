@@ -7,11 +7,6 @@ from engine.commands import Begin, Command, Fail, Finish
 from engine.plan import Sequence
 
 
-def begin(site: Site) -> Command:
-    """Begin a node where it stands."""
-    return Begin(site)
-
-
 def enter(frame: Frame) -> list[Command]:
     """Begin the first child."""
     return _begin(frame, 0)

@@ -20,6 +20,9 @@ def apply(state: RunState, fact: Fact) -> None:
     value = fact.value
     if value is not None and not value.seq and value.parts is None:
         value.seq = seq
+    data = fact.data
+    if data is not None and "request" in data:
+        state.requests.add(data["request"])
     handler = _APPLY.get(fact.type)
     if handler is not None:
         handler(state, fact)

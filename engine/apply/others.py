@@ -46,10 +46,17 @@ def received(state: RunState, fact: Fact) -> None:
         state.inbox.append((data["name"], value))
         return
     cell = cell_of(state, fact)
-    if data.get("early"):
-        state.inbox.remove(next(entry for entry in state.inbox if entry[0] == data["name"]))
+    _take_early(state, data["name"], int(data.get("early") or data.get("dropped") or 0))
+    if "dropped" in data:
+        return
     cell.output = value
     move(state, cell, "running")
+
+
+def _take_early(state: RunState, name: str, count: int) -> None:
+    """The first ``count`` events of a name are gone: the last of them was waited for, or none of them fitted."""
+    for entry in [entry for entry in state.inbox if entry[0] == name][:count]:
+        state.inbox.remove(entry)
 
 
 def state_changed(state: RunState, fact: Fact) -> None:
@@ -58,9 +65,10 @@ def state_changed(state: RunState, fact: Fact) -> None:
         return
     data = fact.data or {}
     before = state.shared
-    state.shared = {**before, **changes}
-    for key in data.get("removed", ()):
-        state.shared.pop(key, None)
+    for key, kept in data.get("appended", {}).items():
+        changes[key] = [*before[key][:kept], *changes[key]]
+    removed = data.get("removed", ())
+    state.shared = {key: value for key, value in (before | changes).items() if key not in removed}
     if data.get("undo"):
         state.journal = [entry for entry in state.journal if entry[0] != fact.path]
         if not any(cell.overlay is not None for cell in state.cells.values() if cell.path != fact.path):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from engine.cells import Frame
-from engine.events import Fact
-from engine.state import RunState, breakpoints_from, status_after
+from engine.events import Fact, status_after
+from engine.state import RunState, breakpoints_from
 from engine.values import null
 
 
@@ -35,7 +35,7 @@ def started(state: RunState, fact: Fact) -> None:
 
 
 def status(state: RunState, fact: Fact) -> None:
-    state.status = status_after(fact.type, fact.data, state.status)
+    state.status = status_after(fact, state.status)
     state.updated_at = fact.at
 
 

@@ -1,7 +1,8 @@
 """``graph TARGET``: the picture of a workflow, from the command line.
 
 TARGET is a Python file or a module, with the workflow's id or variable after a colon or a space if there are several:
-``flows.py``, ``flows.py:weather``, ``package.flows weather``. ``-o FOLDER`` draws all of them, each in every format.
+``flows.py``, ``flows.py:weather``, ``package.flows weather``. ``-o FOLDER`` draws all of them, each as a picture in
+every format.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import Any
 from engine.errors import EngineError
 from engine.graph import build_graph, to_dot, to_json, to_mermaid, to_svg
 
+ENDINGS = {".svg": "svg", ".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".json": "json"}
+
 
 class TargetError(EngineError):
     """A target that names no workflow; the message says what there is."""
@@ -26,7 +29,7 @@ class TargetError(EngineError):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    parser.add_argument("target", metavar="TARGET", help="file.py, file.py:ID, module:ID or definition.json")
+    parser.add_argument("target", metavar="TARGET", help="file.py, file.py:ID, module, module:ID or definition.json")
     parser.add_argument("workflow", nargs="?", metavar="WORKFLOW_ID", help="which one, if TARGET has several")
     parser.add_argument(
         "-o",
@@ -38,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=["svg", "dot", "mermaid", "json"], help="default: by FILE's name")
     parser.add_argument("--theme", choices=["auto", "light", "dark"], default="auto", help="colours of the SVG")
     parser.add_argument("--fold", action="append", default=[], metavar="PLACE", help="draw this nested part as one box")
-    parser.add_argument("--no-legend", action="store_true", help="leave out the legend of the SVG")
+    parser.add_argument("--legend", action=argparse.BooleanOptionalAction, help="with a legend of the SVG's colours")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,7 +50,11 @@ def run(args: argparse.Namespace) -> int:
         target = args.target if args.workflow is None else f"{args.target}:{args.workflow}"
         if args.output is not None and (args.output.is_dir() or not args.output.suffix):
             return _draw_all(target, args)
-        text = _drawn(build_graph(load(target), fold=args.fold), _format(args), args)
+        _check_output(args)
+        workflow = load(target)
+        if unknown := _unknown(workflow, args.fold):
+            raise TargetError(unknown)
+        text = _drawn(build_graph(workflow, fold=args.fold), _format(args), args)
         if args.output is None:
             sys.stdout.write(text)
         else:
@@ -62,7 +69,11 @@ def _draw_all(target: str, args: argparse.Namespace) -> int:
     """Every workflow of a target into a folder, in the format asked for or in each that is a picture."""
     args.output.mkdir(parents=True, exist_ok=True)
     endings = {"svg": ".svg", "dot": ".dot", "mermaid": ".mmd", "json": ".json"}
-    for workflow in load_all(target):
+    workflows = load_all(target)
+    unknown = [_unknown(workflow, args.fold) for workflow in workflows]
+    if all(unknown):
+        raise TargetError("; ".join(unknown))
+    for workflow in workflows:
         graph = build_graph(workflow, fold=args.fold)
         name = re.sub(r"[^\w.-]", "_", graph.id)
         for form in [args.format] if args.format else ["svg", "dot", "mermaid"]:
@@ -72,9 +83,30 @@ def _draw_all(target: str, args: argparse.Namespace) -> int:
     return 0
 
 
+def _check_output(args: argparse.Namespace) -> None:
+    """Raises ``TargetError`` for a file that can't be written, or that no format is known for."""
+    if args.output is None:
+        return
+    if not args.output.parent.is_dir():
+        raise TargetError(f"folder {args.output.parent} does not exist")
+    if args.format is None and args.output.suffix not in ENDINGS:
+        raise TargetError(f"can't draw {args.output.suffix}; use .svg, .dot, .mmd or .json, or say --format")
+
+
+def _unknown(workflow: Any, fold: list[str]) -> str:
+    """What is wrong with ``--fold``; empty if nothing is."""
+    there = [cluster.place for cluster in build_graph(workflow).clusters.values() if cluster.place]
+    graph = build_graph(workflow, fold=fold)
+    folded = {node.place for node in graph.nodes.values() if node.folded}
+    for place in fold:
+        inside = any(place.startswith((f"{other}/", f"{other}[]")) for other in folded)
+        if place not in folded and not inside:
+            return f"--fold: {graph.id} has nothing to fold at {place!r}; it has {', '.join(there) or 'no frame'}"
+    return ""
+
+
 def _format(args: argparse.Namespace) -> str:
-    endings = {".svg": "svg", ".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".json": "json"}
-    return str(args.format or (endings.get(args.output.suffix, "svg") if args.output else "svg"))
+    return str(args.format or (ENDINGS[args.output.suffix] if args.output else "svg"))
 
 
 def _drawn(graph: Any, form: str, args: argparse.Namespace) -> str:
@@ -86,7 +118,7 @@ def _drawn(graph: Any, form: str, args: argparse.Namespace) -> str:
         case "json":
             return to_json(graph)
         case _:
-            return to_svg(graph, theme=args.theme, legend=not args.no_legend)
+            return to_svg(graph, theme=args.theme, legend=args.legend)
 
 
 def load(target: str) -> Any:
@@ -165,4 +197,11 @@ def _is_workflow(value: Any) -> bool:
 def _workflows(module: ModuleType) -> dict[str, Any]:
     """The workflows at a module's top level, by variable and by id (which wins)."""
     named = {name: value for name, value in vars(module).items() if _is_workflow(value)}
-    return named | {workflow.id: workflow for workflow in named.values()}
+    by_id: dict[str, Any] = {}
+    for name, workflow in named.items():
+        if by_id.setdefault(workflow.id, workflow) is not workflow:
+            raise TargetError(
+                f"{module.__name__} has two workflows with the id {workflow.id!r} (one is {name}); "
+                "give one another id, e.g. with clone_workflow(workflow, id=...)"
+            )
+    return named | by_id

@@ -12,27 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from engine.clock import as_datetime
-from engine.events import ENDS, RUN_TYPES, Fact
+from engine.events import ENDS, RUN_TYPES, STEP_ENDS, TERMINAL, Fact, status_after
 
-ENDED = frozenset({"success", "failed", "canceled"})
-"""Statuses of a run that are final."""
-
-_STATUS = {
-    "run.created": "pending",
-    "run.started": "running",
-    "run.resumed": "running",
-    "run.continued": "running",
-    "run.recovered": "running",
-    "run.stepped": "running",
-    "run.suspended": "suspended",
-    "run.paused": "paused",
-    "run.waiting": "waiting",
-    "run.succeeded": "success",
-    "run.failed": "failed",
-    "run.canceled": "canceled",
-}
 _CLOSES_TOKEN = {"step.resumed": "answered", "suspension.expired": "expired"}
-_CLOSES_PATH = frozenset({"step.succeeded", "step.failed", "step.canceled", "step.bailed"})
 
 LOUD = frozenset({*RUN_TYPES, "step.suspended", *_CLOSES_TOKEN})
 """Types of facts that change a table whatever the run's state; the others do only while a question is open."""
@@ -72,7 +54,7 @@ class Folded:
     @property
     def ended(self) -> bool:
         """Whether the run's status is final."""
-        return self.status in ENDED
+        return self.status in TERMINAL
 
 
 @dataclass(slots=True)
@@ -114,7 +96,7 @@ def _apply(run: Folded, fact: Fact, delta: Delta) -> None:
         question_asked = run.open.get(str((fact.data or {}).get("token")))
         if question_asked is not None:
             _close(run, [question_asked], _CLOSES_TOKEN[kind], delta)
-    elif kind in _CLOSES_PATH and run.open:
+    elif kind in STEP_ENDS and run.open:
         _close(run, [question for question in run.open.values() if question.path == fact.path], "canceled", delta)
 
 
@@ -128,7 +110,7 @@ def _close(run: Folded, questions: list[Question], state: str, delta: Delta) -> 
 def _apply_to_row(run: Folded, fact: Fact) -> None:
     data = fact.data or {}
     run.changed_at = fact.at
-    run.status = data["status"] if "status" in data else _STATUS.get(fact.type, run.status)
+    run.status = status_after(fact, run.status)
     if fact.type == "run.created":
         run.workflow_id = data["workflow"]
         run.resource_id = data.get("resource_id")

@@ -103,7 +103,15 @@ class MemoryStore:
         run = self._run(run_id)
         return [_shell(fact) for fact in run.facts[max(after, 0) : None if limit is None else max(after, 0) + limit]]
 
+    async def last_seq(self, run_id: str) -> int:
+        """See :class:`engine.store.Store`."""
+        return self._run(run_id).folded.last
+
     # -- ownership
+
+    async def epochs(self, run_ids: Sequence[str]) -> dict[str, int]:
+        """See :class:`engine.store.Store`."""
+        return {run_id: run.epoch for run_id in run_ids if (run := self._runs.get(run_id)) is not None}
 
     async def claim(self, run_id: str, *, force: bool = False) -> Claim | None:  # noqa: ARG002
         """See :class:`engine.store.Store`."""

@@ -1,8 +1,24 @@
 // One listener per kind of event, on the document; markup says by data attributes what an element does.
-import { keep, kept } from "./kept.js";
 import { startKeys } from "./keys.js";
 import { startLive } from "./live.js";
 import { startTimes } from "./times.js";
+
+// What this browser remembers: theme, keys. Storage may be refused; then nothing is remembered.
+function kept(name) {
+  try {
+    return localStorage.getItem(`studio.${name}`);
+  } catch {
+    return null;
+  }
+}
+
+function keep(name, value) {
+  try {
+    localStorage.setItem(`studio.${name}`, value);
+  } catch {
+    // nothing to do
+  }
+}
 
 const THEMES = ["auto", "light", "dark"];
 const SAID = { auto: "automatic", light: "light", dark: "dark" };
@@ -121,7 +137,7 @@ async function startPictures() {
 
 showTheme(THEMES.includes(kept("theme")) ? kept("theme") : "auto");
 for (const box of document.querySelectorAll("[data-setting]")) box.checked = kept(box.dataset.setting) !== "off";
-startKeys();
+startKeys(() => kept("keys") !== "off");
 startLive();
 startTimes();
 startPictures();

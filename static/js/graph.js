@@ -1,6 +1,6 @@
 // The picture of a workflow: pan, zoom, fit, search, walking by keys, following the step that works, and small changes
 // of status. It only flips attributes of what is drawn; the layout is never touched.
-import { Minimap } from "./minimap.js";
+import { progress } from "./progress.js";
 
 const ICONS = {
   success: "✓", bailed: "✓", running: "●", retrying: "↻", suspended: "?", waiting: "…", held: "‖",
@@ -21,22 +21,46 @@ class Graph {
     const [, , width, height] = this.svg.getAttribute("viewBox").split(" ").map(Number);
     this.whole = { width, height };
     this.nodes = [...this.svg.querySelectorAll(".node[data-place]")];
-    this.places = Map.groupBy ? Map.groupBy(this.nodes, (node) => node.dataset.place) : grouped(this.nodes);
-    this.out = new Map();
-    this.into = new Map();
-    for (const edge of this.svg.querySelectorAll(".edge")) {
-      const { from, to } = edge.dataset;
-      this.out.set(from, [...(this.out.get(from) ?? []), to]);
-      this.into.set(to, [...(this.into.get(to) ?? []), from]);
-    }
+    this.places = new Map(); // place -> its boxes
+    for (const node of this.nodes) add(this.places, node.dataset.place, node);
+    this.read();
     this.follows = section.hasAttribute("data-follow");
     this.canvas.dataset.ready = "";
-    this.map = this.nodes.length >= LARGE ? new Minimap(this) : null;
+    this.map = null;
+    if (this.nodes.length >= LARGE) this.addMap();
     this.rove(this.active() ?? this.nodes[0]);
     this.start();
     this.listen();
     new ResizeObserver(() => this.keepCentre()).observe(this.canvas);
     this.select(section.dataset.selected ?? "");
+  }
+
+  // What is drawn, as plain values; `statuses` is what the page was told of each place.
+  read() {
+    this.drawn = new Map(); // id -> element
+    this.models = [];
+    this.statuses = new Map();
+    for (const node of this.svg.querySelectorAll(".node")) {
+      const { kind, place, block, status } = node.dataset;
+      this.drawn.set(node.id, node);
+      this.models.push({ id: node.id, kind, place, block });
+      if (place !== undefined && status !== "pending") this.statuses.set(place, status);
+    }
+    this.out = new Map();
+    this.into = new Map();
+    this.lines = [...this.svg.querySelectorAll(".edge")].map((element) => {
+      const { from, to, kind } = element.dataset;
+      add(this.out, from, to);
+      add(this.into, to, from);
+      return { element, from, to, kind };
+    });
+    this.facts = new Map(this.nodes.map((node) => [node, node.querySelector("text.sub")?.textContent ?? ""]));
+  }
+
+  async addMap() {
+    const { Minimap } = await import("./minimap.js");
+    this.map = new Minimap(this);
+    this.map.show();
   }
 
   // -- the part that is shown: a zoom and the point in the middle
@@ -55,9 +79,17 @@ class Graph {
     if (fit >= READABLE) return this.fit();
     this.zoom = Math.max(READABLE, Math.min(1, this.room.width / (this.whole.width + 32)));
     const active = this.active();
-    this.centre = active
-      ? this.middle(active)
-      : { x: this.whole.width / 2, y: Math.min(this.whole.height / 2, this.room.height / this.zoom / 2 - 16) };
+    const top = { x: this.whole.width / 2, y: this.room.height / this.zoom / 2 - 16 };
+    this.lookAt(active ? this.middle(active) : top);
+  }
+
+  // In a direction in which the whole fits, the whole is in the middle.
+  lookAt({ x, y }) {
+    const { width, height } = this.whole;
+    this.centre = {
+      x: this.room.width / this.zoom >= width ? width / 2 : x,
+      y: this.room.height / this.zoom >= height ? height / 2 : y,
+    };
     this.show();
   }
 
@@ -111,13 +143,12 @@ class Graph {
     const room = { x: this.view.width / 2 - 120, y: this.view.height / 2 - 40 };
     const [dx, dy] = [x - this.centre.x, y - this.centre.y];
     if (Math.abs(dx) <= room.x && Math.abs(dy) <= room.y) return;
-    this.centre = { x, y };
-    this.show();
+    this.lookAt({ x, y });
   }
 
   active() {
     const rank = (node) => WORKS.indexOf(node.dataset.status);
-    return this.nodes.filter((node) => rank(node) >= 0).sort((one, other) => rank(one) - rank(other))[0];
+    return this.nodes.filter((node) => rank(node) >= 0 && node.dataset.kind !== "branch").sort((one, other) => rank(one) - rank(other))[0];
   }
 
   // -- selection and search
@@ -199,35 +230,46 @@ class Graph {
     return best;
   }
 
-  // -- what happened: {nodes: [{place, status, sub}], edges: [[from, to]], breakpoints: {place: true}}
+  // -- what happened: [{place, status, count}], or {nodes: [...], breakpoints: {place: true}}
 
-  change({ nodes = [], edges = [], breakpoints = {} }) {
-    let works = null;
-    for (const { place, status, sub } of nodes) {
-      for (const node of this.places.get(place) ?? []) {
-        this.paint(node, status, sub);
-        if (WORKS.includes(status)) works = node;
-      }
-    }
-    for (const [from, to] of edges) {
-      const chosen = `.edge[data-from="${CSS.escape(from)}"][data-to="${CSS.escape(to)}"]`;
-      for (const edge of this.svg.querySelectorAll(chosen)) edge.classList.add("taken");
+  change(detail) {
+    const { nodes = [], breakpoints = {} } = Array.isArray(detail) ? { nodes: detail } : detail;
+    for (const { place, status, count, sub } of nodes) {
+      if (status !== undefined) this.statuses.set(place, status);
+      for (const node of this.places.get(place) ?? []) this.tell(node, sub, count);
     }
     for (const [place, is] of Object.entries(breakpoints)) {
       for (const node of this.places.get(place) ?? []) node.toggleAttribute("data-breakpoint", Boolean(is));
     }
-    if (this.follows && works) this.reveal(works);
-    this.map?.paint();
+    if (nodes.length) this.paint();
+    const works = nodes.filter(({ status }) => WORKS.includes(status)).at(-1);
+    const shown = works && this.places.get(works.place)?.[0];
+    if (this.follows && shown) this.reveal(shown);
   }
 
-  paint(node, status, sub) {
-    if (status !== undefined && node.dataset.status !== status) {
+  // Touches only what is different.
+  paint() {
+    const { found, taken } = progress(this.models, this.lines, this.statuses);
+    for (const [id, status] of found) {
+      const node = this.drawn.get(id);
+      if (node.dataset.status === status) continue;
       node.dataset.status = status;
       const sign = node.querySelector("text.ico");
       if (sign) sign.textContent = ICONS[status] ?? "";
     }
-    const line = sub === undefined ? null : node.querySelector("text.sub");
-    if (line && line.textContent !== sub) line.textContent = sub;
+    const gone = new Set(taken);
+    for (const line of this.lines) {
+      if (line.element.classList.contains("taken") !== gone.has(line)) line.element.classList.toggle("taken");
+    }
+    this.map?.paint();
+  }
+
+  // The line under the id: what it is, and how often it ran.
+  tell(node, sub, count) {
+    const line = node.querySelector("text.sub");
+    if (!line || (sub === undefined && count === undefined)) return;
+    const said = [sub ?? this.facts.get(node), count > 1 ? `×${count}` : ""].filter(Boolean).join(" · ");
+    if (line.textContent !== said) line.textContent = said;
   }
 
   // -- pointers
@@ -301,10 +343,9 @@ class Graph {
   }
 }
 
-function grouped(nodes) {
-  const found = new Map();
-  for (const node of nodes) found.set(node.dataset.place, [...(found.get(node.dataset.place) ?? []), node]);
-  return found;
+function add(map, key, value) {
+  if (map.has(key)) map.get(key).push(value);
+  else map.set(key, [value]);
 }
 
 const graphOf = (element) => all.get(element.closest?.("[data-graph]"));

@@ -1,9 +1,9 @@
 // Keys press buttons and links that are on the page: those with data-key. They do nothing else.
-import { kept } from "./kept.js";
 
 const PAUSE = 900; // between the two letters of "g w"
 let before = "";
 let forget = 0;
+let lettersAreOn = () => true;
 
 const writes = (element) =>
   element.isContentEditable || element.matches?.("input:not([type=checkbox], [type=radio], [type=range]), textarea, select");
@@ -34,7 +34,7 @@ function moveRow(step) {
 }
 
 function letters(event) {
-  if (kept("keys") === "off" || event.altKey) return false;
+  if (!lettersAreOn() || event.altKey) return false;
   const key = name(event);
   if (event.key === "/" || key === "?") return press(key);
   const pair = before && `${before} ${key}`;
@@ -68,6 +68,7 @@ function onKey(event) {
   if (letters(event)) event.preventDefault();
 }
 
-export function startKeys() {
+export function startKeys(areOn) {
+  lettersAreOn = areOn;
   document.addEventListener("keydown", onKey);
 }

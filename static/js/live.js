@@ -1,5 +1,5 @@
 // The page's side of its sockets (hx-ws holds them). A frame is JSON:
-//   {"seq": 41, "content": "<hx-partial hx-target=...>...", "graph": {...}}
+//   {"seq": 41, "content": "<hx-partial hx-target=...>...", "graph": [{"place": ..., "status": ..., "count": ...}]}
 // hx-ws swaps `content`; `seq` goes into the address, so that a reconnect continues there; `graph` goes to graph.js.
 const SAID = {
   live: "live",

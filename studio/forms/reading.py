@@ -71,7 +71,7 @@ class _Reader:
             # Its list of types, or of alternatives, has had its say.
             done = {"anyOf", "oneOf", "type"} if isinstance(schema.get("type"), list) else {"anyOf", "oneOf"}
             siblings = {key: value for key, value in schema.items() if key not in done}
-            schema, seen, again = self.resolved({**_plain(alternatives[0]), **siblings}, seen)
+            schema, seen, again = self.resolved({**_without_default(alternatives[0]), **siblings}, seen)
             circular = circular or again
             alternatives, inner = _without_null(schema)
             nullable = nullable or inner
@@ -96,10 +96,10 @@ class _Reader:
                 rest = {key: value for key, value in schema.items() if key != "$ref"}
                 if ref in seen:
                     return rest, seen, True
-                schema, seen = {**self.definition(ref), **rest}, (*seen, ref)
+                schema, seen = {**_without_default(self.definition(ref)), **rest}, (*seen, ref)
             elif len(parts := schema.get("allOf") or ()) == 1 and isinstance(parts, list):
                 rest = {key: value for key, value in schema.items() if key != "allOf"}
-                schema = {**_plain(parts[0]), **rest}
+                schema = {**_without_default(parts[0]), **rest}
             elif parts:
                 return self.merged(schema, seen)
             else:
@@ -108,13 +108,15 @@ class _Reader:
     def merged(self, schema: Schema, seen: tuple[str, ...]) -> tuple[Schema, tuple[str, ...], bool]:
         """One object of several that all have to hold; a circle (so JSON) if they are anything else."""
         whole = {key: value for key, value in schema.items() if key != "allOf"}
-        properties, needed = dict(whole.get("properties", {})), list(whole.get("required", ()))
+        properties: dict[str, Any] = {}
+        needed = list(whole.get("required", ()))
         for part in schema["allOf"]:
             found, seen, circular = self.resolved(part, seen)
             if circular or not {"properties", "required"} & found.keys() or {"anyOf", "oneOf"} & found.keys():
                 return whole, seen, True
-            properties = {**found.get("properties", {}), **properties}
+            properties |= found.get("properties", {})
             needed += found.get("required", ())
+        properties |= whole.get("properties", {})
         return {"type": "object", **whole, "properties": properties, "required": needed}, seen, False
 
     def definition(self, ref: str) -> Schema:
@@ -142,9 +144,7 @@ class _Reader:
 
     def array(self, schema: Schema, about: About, seen: tuple[str, ...]) -> Node:
         if places := schema.get("prefixItems"):
-            nodes = [
-                self.node(one, str(index), required=True, seen=seen) for index, one in enumerate(_each(places), start=1)
-            ]
+            nodes = [self.node(one, "", required=True, seen=seen) for one in _each(places)]
             return Tuple(about, tuple(nodes)) if schema.get("maxItems") == len(nodes) else Anything(about)
         item = schema.get("items")
         if not isinstance(item, dict) or not item:
@@ -179,13 +179,18 @@ class _Reader:
             made.append(Alternative(label, node, frozenset(names)))
         if about.nullable:
             made.append(Alternative("none", Constant(About(), None)))
-        if about.skipped and not about.nullable:
+        if not about.required and about.default is MISSING:
             made.append(Alternative("leave out", Constant(About(), MISSING)))
         return Union(about, tuple(_told_apart(made)), tag=escape(tag) if tag else "")
 
 
 def _plain(schema: object) -> Schema:
     return schema if isinstance(schema, Mapping) else {}
+
+
+def _without_default(schema: object) -> Schema:
+    """A default is of the field that states it, and not of those that refer to it."""
+    return {key: value for key, value in _plain(schema).items() if key != "default"}
 
 
 def _each(parts: object) -> Iterator[object]:
@@ -228,6 +233,8 @@ def _told_apart(alternatives: list[Alternative]) -> Iterator[Alternative]:
 
 def _choice(schema: Schema, about: About) -> Node:
     values = [schema["const"]] if "const" in schema else list(_each(schema["enum"]))
+    if not values:
+        return Anything(about)
     if len(values) == 1 and not about.nullable and (about.required or about.default == values[0]):
         return Constant(about, values[0])
     if about.nullable:

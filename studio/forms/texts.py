@@ -6,7 +6,7 @@ import json
 import math
 import re
 from datetime import UTC, date, datetime, time
-from typing import Any
+from typing import Any, assert_never
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from studio.forms.nodes import MISSING, Anything, Boolean, Choice, Leaf, Moment, Number, Text
@@ -57,6 +57,7 @@ def understood(node: Leaf, text: str, zone: str | None = None) -> Any:
 
 def written(node: Leaf, value: Any) -> str | None:
     """The text that means this value; ``None`` if there is none, and it has to be shown as JSON."""
+    text: str | None
     match node:
         case Text() | Moment():
             text = value if isinstance(value, str) else None
@@ -68,9 +69,11 @@ def written(node: Leaf, value: Any) -> str | None:
             text = next((wire for wire, known in wires(node).items() if same(known, value)), None)
         case Anything():
             return to_json(value)
+        case _:
+            assert_never(node)
     if text is None and isinstance(value, str) and not isinstance(node, Boolean):
         text = value  # what was typed, and is not understood
-    if not text or _UNSAFE.search(text):
+    if not text or _UNSAFE.search(text) or ("\n" in text and not isinstance(node, Text)):
         return None
     try:
         return text if same(understood(node, text), value) else None
@@ -208,5 +211,3 @@ def same(left: object, right: object) -> bool:
     if left is MISSING or right is MISSING:
         return left is right
     return to_json(left, indent=None) == to_json(right, indent=None)
-
-

@@ -8,7 +8,7 @@ there), ``@tab`` (the alternative of a union), ``@zone``, ``@blank`` (what nothi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 from studio.forms import texts
 from studio.forms.nodes import (
@@ -214,7 +214,9 @@ def _fitting(node: Union, value: Any) -> Iterator[int]:
 
 
 def _extra(node: Node, value: Any) -> bool:
-    return isinstance(node, Object) and bool({escape(key) for key in value} - {name for name, _ in node.fields})
+    if not (isinstance(node, Object) and isinstance(value, dict)):
+        return False
+    return bool({escape(key) for key in value} - {name for name, _ in node.fields})
 
 
 def fits(node: Node, value: Any) -> bool:
@@ -224,14 +226,20 @@ def fits(node: Node, value: Any) -> bool:
     match node:
         case Constant():
             return node.value is not MISSING and texts.same(node.value, value)
-        case Anything():
-            return True
         case Text():
             return isinstance(value, str)
-        case Number() | Boolean() | Choice() | Moment():
+        case Number() | Boolean() | Choice() | Moment() | Anything():
             return _is_read(node, value)
         case Union():
             return any(fits(one.node, value) for one in node.alternatives)
+        case Object() | Tuple() | List() | Dict():
+            return _parts_fit(node, value)
+        case _:
+            assert_never(node)
+
+
+def _parts_fit(node: Group, value: Any) -> bool:
+    match node:
         case Object():
             return isinstance(value, dict) and all(_has(part, name, value) for name, part in node.fields)
         case Tuple():
@@ -240,6 +248,8 @@ def fits(node: Node, value: Any) -> bool:
             return isinstance(value, list) and all(fits(node.item, one) for one in value)
         case Dict():
             return isinstance(value, dict) and all(fits(node.value, one) for one in value.values())
+        case _:
+            assert_never(node)
 
 
 def _has(node: Node, name: str, value: dict[str, Any]) -> bool:

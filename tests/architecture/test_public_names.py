@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import pydoc
+import re
 
 import engine
+import studio
 from engine import errors
 
 NAMES = """
@@ -31,3 +35,28 @@ def test_every_error_is_public() -> None:
 
 def test_every_public_name_says_what_it_is() -> None:
     assert [name for name in engine.__all__ if not inspect.getdoc(getattr(engine, name))] == []
+
+
+def test_the_engine_has_the_version_of_the_package() -> None:
+    assert engine.__version__ == studio.__version__
+
+
+def test_the_package_shows_how_it_is_used() -> None:
+    shown = (engine.__doc__ or "").split("\n    ")
+    program = "\n".join(line for line in shown[1:] if not line.startswith("To "))
+    names = re.findall(r"``(\w+)``", engine.__doc__ or "")
+    assert [
+        name for name in names if name not in engine.__all__ and name not in dir(engine.Run) + dir(engine.Engine)
+    ] == []
+    compile(program.split("\nTo define")[0], "the example", "exec")
+
+
+def test_help_names_every_option() -> None:
+    for made, kind in ((engine.step, engine.Step), (engine.create_workflow, engine.Workflow)):
+        options = {field.name for field in dataclasses.fields(kind)} - {"execute", "nodes", "_compiled"}
+        assert options - set(re.findall(r"``(\w+)``", made.__doc__ or "")) == set()
+
+
+def test_help_shows_no_address_of_an_object() -> None:
+    for name in engine.__all__:
+        assert " at 0x" not in pydoc.plain(pydoc.render_doc(getattr(engine, name))).replace("_NotGiven", "")

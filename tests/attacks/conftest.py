@@ -41,7 +41,7 @@ def serve(
         thread = threading.Thread(target=running.run, args=([listening],))
         thread.start()
         try:
-            yield Served(Wire(bound.port), guard, site)
+            yield Served(Wire(listening.getsockname()[1]), guard, site)
         finally:
             running.should_exit = True
             thread.join()
@@ -84,8 +84,7 @@ def start() -> Iterator[Callable[..., Served]]:
     """Starts servers with rules of their own: ``start(token=...)``."""
     with ExitStack() as stack:
 
-        def begin(site: Site | None = None, app: Any = None, server: dict[str, Any] | None = None, **rules: Any) -> Served:
-            made = serve(site or Site(), lambda port: GuardRules(port=port, **rules), app, server)
-            return stack.enter_context(made)
+        def begin(app: Any = None, server: dict[str, Any] | None = None, **rules: Any) -> Served:
+            return stack.enter_context(serve(Site(), lambda port: GuardRules(port=port, **rules), app, server))
 
         yield begin

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any
 
 from fastapi.routing import iter_route_contexts
-
-from studio.guard import Guard
+from starlette.types import ASGIApp
 
 
 @dataclass(frozen=True, order=True)
@@ -30,6 +30,8 @@ def _walk(app: Any, prefix: str) -> Iterator[Route]:
     while not getattr(app, "routes", None) and hasattr(app, "app"):
         app = app.app  # a middleware, or the guard
     routes = getattr(app, "routes", None)
+    if not routes and not prefix:
+        raise LookupError(f"{app!r} shows no routes: walk the application itself, not what is around it")
     if not routes:  # an application without routes answers below its mount
         yield Route("http", "GET", f"{prefix}/x")
         yield Route("websocket", "GET", f"{prefix}/x")
@@ -45,21 +47,29 @@ def _walk(app: Any, prefix: str) -> Iterator[Route]:
             yield from _walk(original.app, path)
 
 
-async def reached(guard: Guard, host: bytes = b"elsewhere.test") -> list[Route]:
+async def reached(
+    app: ASGIApp,
+    routes: Iterable[Route],
+    host: bytes = b"elsewhere.test",
+    refusals: Set[int] = frozenset({403}),
+) -> list[Route]:
     """The routes that let in a request with a stranger's address: none, if the guard is before all of them."""
     found = []
-    for route in inventory(guard):
-        status = await _status(guard, route, host)
-        if status != 403:
+    for route in routes:
+        status = await _status(app, route, host)
+        if status not in refusals:
             found.append(route)
     return found
 
 
-async def _status(guard: Guard, route: Route, host: bytes) -> int:
+async def _status(app: ASGIApp, route: Route, host: bytes) -> int:
     sent: list[dict[str, Any]] = []
 
+    begin = {"type": "websocket.connect"} if route.kind == "websocket" else {"type": "http.request"}
+    events = chain([begin], repeat({"type": f"{route.kind}.disconnect", "code": 1005}))
+
     async def receive() -> dict[str, Any]:
-        return {"type": "websocket.connect" if route.kind == "websocket" else "http.disconnect"}
+        return next(events)
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -77,5 +87,5 @@ async def _status(guard: Guard, route: Route, host: bytes) -> int:
         "headers": [(b"host", host)],
         "extensions": {"websocket.http.response": {}},
     }
-    await guard(scope, receive, send)
+    await app(scope, receive, send)
     return int(sent[0].get("status", 0))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import APIRouter, FastAPI, Request, Response, WebSocket
+from fastapi import APIRouter, FastAPI, Request, Response, WebSocket, WebSocketDisconnect
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
@@ -60,8 +61,10 @@ def pages(seen: list[str]) -> APIRouter:
         seen.append(f"ws {websocket.url.path}")
         await websocket.accept()
         await websocket.send_text("hello")
-        async for text in websocket.iter_text():
-            seen.append(f"heard {len(text)}")
+        with suppress(WebSocketDisconnect):
+            while True:
+                text = await websocket.receive_text()
+                await websocket.send_text(f"heard {len(text)}")
 
     return router
 
@@ -83,7 +86,7 @@ async def held(request: Request) -> Response:
     """A response that begins, and ends when the other side hangs up."""
 
     class Held(Response):
-        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": b"held", "more_body": True})
             while (await receive())["type"] != "http.disconnect":

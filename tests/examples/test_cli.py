@@ -6,6 +6,7 @@ import json
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,13 @@ async def sell(name: str, ctx: StepContext) -> str:
 
 shop = create_workflow(id="shop", input_schema=str).then(sell)
 '''
+
+
+NAP = """
+from engine import create_workflow
+
+nap = create_workflow(id="nap").sleep(3600)
+"""
 
 
 def studio(*words: str | Path, cwd: Path, **more: str) -> tuple[int, str, str]:
@@ -85,7 +93,28 @@ def test_a_question_that_nobody_answers_is_kept_in_the_store_and_the_store_can_b
     code, out, err = studio("run", "csv-import", "--store", "sqlite:///runs.db", cwd=tmp_path)
     assert (code, err) == (3, "")
     assert re.search(r"  Nobody answered: run [\w-]+ is kept in sqlite:///runs.db\.$", out.rstrip())
-    assert studio("verify", "runs.db", cwd=tmp_path) == (0, "runs.db: 1 runs, no faults\n", "")
+    for name in ("runs.db", "sqlite:///runs.db"):
+        assert studio("verify", name, cwd=tmp_path) == (0, "runs.db: 1 run, no faults\n", "")
+
+
+def test_ctrl_c_says_which_run_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "nap.py").write_text(NAP, "utf-8")
+    command = [*STUDIO, "run", "nap", "nap.py", "--store", "sqlite:///runs.db"]
+    running = subprocess.Popen(
+        command, cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if " sleeps " in line:
+                running.send_signal(signal.SIGINT)
+                break
+        out, err = running.communicate(timeout=30)
+    finally:
+        running.kill()
+        running.wait()
+    assert re.fullmatch(r"  Interrupted: run [\w-]+ is kept in sqlite:///runs\.db\.\n", out)
+    assert (running.returncode, err) == (130, "\n")
 
 
 def test_a_wrong_call_ends_with_one_line_and_2(tmp_path: Path) -> None:

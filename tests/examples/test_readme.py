@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -43,6 +44,23 @@ def test_the_first_workflow_is_short_and_prints_what_is_said(script: Path) -> No
     assert len([line for line in blocks("python")[0].splitlines() if line]) < 25
     done = call(script, cwd=script.parent)
     assert (done.returncode, done.stdout, done.stderr) == (0, blocks("text")[0], "")
+
+
+def test_every_other_program_runs_beside_it_or_is_called_an_excerpt(script: Path) -> None:
+    """In the order in which they stand: what one leaves in the database is there for the next."""
+    said = []
+    for number, block in enumerate(blocks("python")[1:], 1):
+        if block.startswith("# an excerpt\n"):
+            compile(block, "an excerpt", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            continue
+        is_test = "def test_" in block
+        file = script.parent / f"{'test_' if is_test else ''}block_{number}.py"
+        file.write_text(block, "utf-8")
+        command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", file.name] if is_test else [file.name]
+        done = call(*command, cwd=script.parent)
+        assert (number, done.returncode) == (number, 0), done.stdout + done.stderr
+        said.append("" if is_test else done.stdout)
+    assert said == ["suspended\n", "", "approve flight for 900.0 euros?\napproved\n", "{'total': 13, 'coupon': None}\n"]
 
 
 def test_its_picture_is_the_one_shown(script: Path) -> None:

@@ -5,7 +5,6 @@ a fork at any path.
 from __future__ import annotations
 
 import random
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -121,9 +120,9 @@ def _cuts(commits: list[list[Fact]], start: int = 1) -> list[list[Fact]]:
     return found[start:]
 
 
-async def _crash_everywhere(tree: Flow, expected: Expected, folder: Path) -> list[str]:
-    crashes = Crashes(tree, expected, folder)
-    try:
+async def _crash_everywhere(tree: Flow, expected: Expected, tmp_path: Path) -> list[str]:
+    with building.fresh(tmp_path) as folder:
+        crashes = Crashes(tree, expected, folder)
         logs = {f"r{number}": facts for number, facts in enumerate(_cuts(await crashes.whole()))}
         after = await crashes.live_on(await crashes.die("once.db", logs), logs)
         twice = {
@@ -133,23 +132,24 @@ async def _crash_everywhere(tree: Flow, expected: Expected, folder: Path) -> lis
         }
         some = dict(crashes.rng.sample(sorted(twice.items()), min(len(twice), 12)))
         await crashes.live_on(await crashes.die("twice.db", some), some)
-    finally:
-        shutil.rmtree(folder)
-        folder.mkdir()
     return crashes.found
 
 
 async def test_a_crash_between_any_two_commits_changes_nothing(tmp_path: Path) -> None:
     """The run comes to the same end; what had ended never runs again, what was cut once more. Nor does a second one."""
-    for seed in building.seeds(60):
+    for seed in building.seeds(50):
         await building.hold(seed, lambda tree, expected: _crash_everywhere(tree, expected, tmp_path))
 
 
-async def _close_at_every_rest(tree: Flow, expected: Expected, folder: Path) -> list[str]:
+async def _close_at_every_rest(tree: Flow, expected: Expected, tmp_path: Path) -> list[str]:
+    with building.fresh(tmp_path) as folder:
+        return await _run_in_many_engines(tree, expected, folder / "runs.db")
+
+
+async def _run_in_many_engines(tree: Flow, expected: Expected, file: Path) -> list[str]:
     book = Book()
     workflow = building.build(tree, book)
     rng = random.Random(len(str(tree)))
-    file = folder / "runs.db"
     async with Engine([workflow], store=f"sqlite:///{file}") as engine:
         result = await (await building.start(engine, tree)).result()
     while result.status == "suspended":
@@ -158,14 +158,12 @@ async def _close_at_every_rest(tree: Flow, expected: Expected, folder: Path) -> 
     found = building.differences(result, expected) + verify(file)
     certain = {path: n for path, n in book.counts("r").items() if building.is_certain(path, expected)}
     wanted = {path: n for path, n in expected.world.calls.items() if building.is_certain(path, expected)}
-    shutil.rmtree(folder)
-    folder.mkdir()
     return found if certain == wanted else [*found, f"calls: {certain}, not {wanted}"]
 
 
 async def test_a_close_at_every_rest_changes_nothing(tmp_path: Path) -> None:
     """Every answer is given to another engine: the same end, and no call more."""
-    for seed in building.seeds(60):
+    for seed in building.seeds(50):
         await building.hold(seed, lambda tree, expected: _close_at_every_rest(tree, expected, tmp_path))
 
 
@@ -187,7 +185,7 @@ def _kept(state: RunState, at: Cell) -> set[str]:
     return found
 
 
-async def _fork_everywhere(tree: Flow, expected: Expected, _: Path) -> list[str]:
+async def _fork_everywhere(tree: Flow, expected: Expected) -> list[str]:
     book = Book()
     rng = random.Random(len(str(tree)))
     found: list[str] = []
@@ -206,7 +204,7 @@ async def _fork_everywhere(tree: Flow, expected: Expected, _: Path) -> list[str]
     return found
 
 
-async def test_a_fork_at_any_path_comes_to_the_same_end(tmp_path: Path) -> None:
+async def test_a_fork_at_any_path_comes_to_the_same_end() -> None:
     """With nothing changed it gives what the original gave, and runs nothing again that does not follow from it."""
-    for seed in building.seeds(60):
-        await building.hold(seed, lambda tree, expected: _fork_everywhere(tree, expected, tmp_path))
+    for seed in building.seeds(50):
+        await building.hold(seed, _fork_everywhere)

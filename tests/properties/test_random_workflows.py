@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-import shutil
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,7 @@ async def _log_faults(run: Run) -> list[str]:
     events = [event async for event in run.events(follow=False)]
     found = [] if [event.seq for event in events] == list(range(1, len(events) + 1)) else ["seq has holes"]
     passed = [STATUS_EVENTS[event.type] for event in events if event.type in STATUS_EVENTS]
-    found += [f"{one} is said twice in a row" for one, next in zip(passed, passed[1:], strict=False) if one == next]
+    found += [f"{one} is said twice in a row" for one, next in itertools.pairwise(passed) if one == next]
     ended = [event.type for event in events if event.type in ("run.succeeded", "run.failed", "run.canceled")]
     return found + ([] if len(ended) == 1 and events[-1].type == ended[0] else [f"it ends with {ended}"])
 
@@ -44,16 +44,21 @@ def _call_faults(book: Book, expected: Expected, attempts: dict[str, int]) -> li
     certain = {path: n for path, n in counts.items() if building.is_certain(path, expected)}
     wanted = {path: n for path, n in world.calls.items() if building.is_certain(path, expected)}
     if certain != wanted:
-        found.append(f"calls: {sorted(certain.items() - wanted.items())}, not {sorted(wanted.items() - certain.items())}")
+        more, less = certain.items() - wanted.items(), wanted.items() - certain.items()
+        found.append(f"calls: {sorted(more)}, not {sorted(less)}")
     for path, attempt, given in book.of("r"):
         if path in wanted and given != building.trees.plain(world.inputs[path]):
             found.append(f"{path} got {given} in attempt {attempt}")
     return found
 
 
-async def _check(tree: Flow, expected: Expected, folder: Path, kind: str) -> list[str]:
+async def _check(tree: Flow, expected: Expected, tmp_path: Path, kind: str) -> list[str]:
+    with building.fresh(tmp_path) as folder:
+        return await _run(tree, expected, folder / "runs.db", kind)
+
+
+async def _run(tree: Flow, expected: Expected, file: Path, kind: str) -> list[str]:
     book = Book()
-    file = folder / "runs.db"
     store = ":memory:" if kind == "memory" else f"sqlite:///{file}"
     workflow = building.build(tree, book)
     rng = random.Random(len(str(tree)))
@@ -65,8 +70,6 @@ async def _check(tree: Flow, expected: Expected, folder: Path, kind: str) -> lis
     found += _call_faults(book, expected, {path: record.attempts for path, record in result.steps.items()})
     if kind == "sqlite":
         found += verify(file)
-        shutil.rmtree(folder)
-        folder.mkdir()
     return found
 
 

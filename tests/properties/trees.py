@@ -10,7 +10,6 @@ import dataclasses
 import json
 import random
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -315,84 +314,6 @@ def names(node: Node) -> list[str]:
 def grow(rng: random.Random, *, size: int = 20) -> Flow:
     """A random workflow. ``rng`` may be any source of chance, also hypothesis' own."""
     return Grower(rng, size).flow(0, alone=True)
-
-
-# -- smaller ones
-
-
-def smaller(flow: Flow) -> Iterator[Flow]:
-    """Workflows that are a little simpler, the simplest first."""
-    nodes = flow.nodes
-    for index in range(len(nodes)):
-        if len(nodes) > 1:
-            yield dataclasses.replace(flow, nodes=nodes[:index] + nodes[index + 1 :])
-    for index, node in enumerate(nodes):
-        for simpler in _simpler(node):
-            if not flow.chain or isinstance(simpler, Then):
-                yield dataclasses.replace(flow, nodes=(*nodes[:index], simpler, *nodes[index + 1 :]))
-
-
-def _simpler(node: Node) -> Iterator[Node]:
-    if isinstance(node, (Map, Sleep)):
-        if isinstance(node, Map) and node.size:
-            yield dataclasses.replace(node, size=node.size - 1)
-        if isinstance(node, Map) and node.turns:
-            yield dataclasses.replace(node, turns=0)
-        return
-    for arm in _arms(node):
-        if not (isinstance(node, Then) and arm is node.arm):
-            yield Then(arm)
-    if isinstance(node, Then) and isinstance(node.arm, Flow):
-        yield from node.arm.nodes
-    if node.catch is not None:
-        yield dataclasses.replace(node, catch=None)
-        for arm in _simpler_arms(node.catch):
-            yield dataclasses.replace(node, catch=arm)
-    match node:
-        case Parallel(arms=arms):
-            for index, arm in enumerate(arms):
-                if len(arms) > 1:
-                    yield dataclasses.replace(node, arms=arms[:index] + arms[index + 1 :])
-                for less in _simpler_arms(arm):
-                    yield dataclasses.replace(node, arms=(*arms[:index], less, *arms[index + 1 :]))
-        case Branch(cases=cases):
-            for index, (condition, arm) in enumerate(cases):
-                if len(cases) > 1:
-                    yield dataclasses.replace(node, cases=cases[:index] + cases[index + 1 :])
-                for less in _simpler_arms(arm):
-                    yield dataclasses.replace(node, cases=(*cases[:index], (condition, less), *cases[index + 1 :]))
-            if node.otherwise is not None:
-                yield dataclasses.replace(node, otherwise=None)
-        case _:
-            for less in _simpler_arms(node.arm):
-                yield dataclasses.replace(node, arm=less)
-
-
-def _arms(node: Node) -> list[Act | Flow]:
-    match node:
-        case Parallel():
-            return list(node.arms)
-        case Branch():
-            return [arm for _, arm in node.cases] + ([node.otherwise] if node.otherwise else [])
-        case Then() | Loop() | Foreach():
-            return [node.arm]
-        case _:
-            return []
-
-
-_BARE: dict[str, Any] = {"how": "ok", "tries": 1, "asks": 0, "suspends": False, "sets": "", "sync": False, "pad": 0, "turns": 0}
-
-
-def _simpler_arms(arm: Act | Flow) -> Iterator[Act | Flow]:
-    if isinstance(arm, Flow):
-        for node in arm.nodes:
-            if isinstance(node, Then):
-                yield node.arm
-        yield from smaller(arm)
-        return
-    for key, bare in _BARE.items():
-        if getattr(arm, key) != bare:
-            yield dataclasses.replace(arm, **{key: bare})
 
 
 def text(part: Any, depth: int = 0) -> str:

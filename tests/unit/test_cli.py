@@ -19,12 +19,23 @@ from studio.questions import fields_of, read_answer
 from studio.terminal import Terminal, duration, outline
 
 FLOWS = """
+from dataclasses import dataclass
 from engine import Engine, create_workflow, step
 
 @step
 def hello(name: str) -> str: return name
 
+@dataclass
+class Parcel:
+    weight: float
+    fragile: bool = False
+
+@step
+def send(parcel: Parcel) -> str: return "sent"
+
 one = create_workflow(id="first").then(hello)
+post = create_workflow(id="post", input_schema=Parcel).then(send)
+count = create_workflow(id="count", input_schema=str).then(hello)
 app = Engine([create_workflow(id="second").then(hello)])
 """
 
@@ -45,13 +56,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("run third some_flows.py", "some_flows.py has no workflow 'third'; it has first, second"),
+        ("run third some_flows.py", "some_flows.py has no workflow 'third'; it has first, post, count, second"),
         ("run first some_flows:app", "some_flows:app has no workflow 'first'; it has second"),
-        ("run first some_flows:other", "some_flows has no 'other'; it has one, app"),
+        ("run first some_flows:other", "some_flows has no 'other'; it has one, post, count, app"),
         ("run first absent.py", "there is no file absent.py"),
         ("run first absent", "absent can't be imported: ModuleNotFoundError: No module named 'absent'"),
         ("run first broken_flows.py", "broken_flows.py can't be imported: ZeroDivisionError: division by zero ("),
         ("graph first json", "json has no workflow; make one with create_workflow(...) at its top level"),
+        (
+            "run post some_flows.py",
+            "input of workflow 'post': 1 problem: Input should be a dict",
+        ),
         ("run weather --input {", "--input is not JSON: "),
         ("run weather --input {}", "input of workflow 'weather': 1 problem: day: "),
         ("run weather --input @absent.json", "[Errno 2] No such file or directory: 'absent.json'"),
@@ -61,6 +76,22 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_a_wrong_call_says_what_to_do(capsys: pytest.CaptureFixture[str], words: str, said: str) -> None:
     assert main(words.split()) == 2
     assert capsys.readouterr().err[: len(said)] == said
+
+
+@pytest.mark.parametrize(("id", "shown"), [("post", """'{"weight": ..., "fragile": ...}'"""), ("count", "'JSON'")])
+def test_a_run_without_its_input_says_how_to_give_one(capsys: pytest.CaptureFixture[str], id: str, shown: str) -> None:
+    assert main(["run", id, "some_flows.py"]) == 2
+    assert capsys.readouterr().err.endswith(f"; give one: --input {shown}\n")
+    assert main(["run", id, "some_flows.py", "--input", "null"]) == 2
+    assert "give one" not in capsys.readouterr().err
+
+
+def test_the_help_lists_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    codes = "0 success, 1 failed, 2 wrong call, 3 waits for an answer, 4 canceled, 130 interrupted"
+    assert said.endswith(f"exit codes: {codes}")
 
 
 def test_an_engine_in_a_file_gives_its_workflows(capsys: pytest.CaptureFixture[str]) -> None:

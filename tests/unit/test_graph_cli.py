@@ -57,7 +57,7 @@ def test_a_workflow_in_a_module(
 
 @pytest.mark.parametrize(
     ("ending", "begins"),
-    [("svg", "<svg "), ("dot", "digraph "), ("mmd", "flowchart TD"), ("json", "{"), ("txt", "<svg ")],
+    [("svg", "<svg "), ("dot", "digraph "), ("mmd", "flowchart TD"), ("json", "{")],
 )
 def test_the_files_name_says_the_format(flows: Path, tmp_path: Path, ending: str, begins: str) -> None:
     out = tmp_path / f"graph.{ending}"
@@ -65,11 +65,51 @@ def test_the_files_name_says_the_format(flows: Path, tmp_path: Path, ending: str
     assert out.read_text("utf-8").startswith(begins)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("graph.png", "can't draw .png; use .svg, .dot, .mmd or .json, or say --format\n"),
+        ("nodir/graph.svg", "folder {folder}/nodir does not exist\n"),
+    ],
+)
+def test_what_can_not_be_written_is_told(
+    flows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, said: str
+) -> None:
+    assert run(f"{flows}:first", "-o", tmp_path / name) == 2
+    assert capsys.readouterr().err == said.format(folder=tmp_path)
+    assert not (tmp_path / name).exists()
+
+
+def test_a_format_that_is_said_goes_into_any_file(flows: Path, tmp_path: Path) -> None:
+    assert run(f"{flows}:first", "-o", tmp_path / "graph.txt", "--format", "dot") == 0
+    assert (tmp_path / "graph.txt").read_text("utf-8").startswith("digraph ")
+
+
+def test_folding_a_place_that_there_is_not_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "definition.json"
+    file.write_text(json.dumps(DEPLOY), "utf-8")
+    assert run(file, "--fold", "chain-1", "--format", "json") == 0
+    capsys.readouterr()
+    for place in ("nope", "gather"):
+        assert run(file, "--fold", "parallel-1", "--fold", place) == 2
+        said = f"--fold: deploy has nothing to fold at {place!r}; it has parallel-1, chain-1\n"
+        assert capsys.readouterr() == ("", said)
+
+
+def test_two_workflows_with_one_id_in_a_file_are_told(flows: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flows.write_text(FLOWS.replace("second", "first"), "utf-8")
+    assert run(flows) == 2
+    said = "drawn_flows has two workflows with the id 'first' (one is two); give one another id, "
+    assert capsys.readouterr().err.startswith(said)
+
+
 def test_a_stored_definition(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "definition.json"
     file.write_text(json.dumps(DEPLOY), "utf-8")
-    assert run(file, "--theme", "dark", "--no-legend") == 0
+    assert run(file, "--theme", "dark") == run(file, "--no-legend") == 0
     assert 'legend"' not in capsys.readouterr().out
+    assert run(file, "--legend") == 0
+    assert 'legend"' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ async def a_store(path: Path) -> None:
         ("INSERT INTO tags VALUES ('x', 1)", "run r1: it is found under the tags ['x'], its events say []"),
         ("UPDATE blobs SET body = x'00'", "is not what was stored"),
         ("DELETE FROM blobs", "run r1: can't be read: the payload of event 3 is missing"),
-        ("INSERT INTO blobs VALUES ('x', x'00')", "1 rows of blobs belong to nothing"),
+        ("INSERT INTO blobs VALUES ('x', x'00')", "1 row of blobs belongs to nothing"),
         ("DELETE FROM events", "run r1: has no events"),
         ("DELETE FROM events WHERE seq = 2", "run r1: its events are not numbered 1 to 3"),
         ("UPDATE counts SET runs = 2", "2 runs are counted as running, 1 are"),
@@ -116,6 +116,6 @@ async def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     await a_store(path)
     capsys.readouterr()
     assert main([str(path)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"{path}: 1 runs, no faults"
+    assert capsys.readouterr().out.splitlines()[-1] == f"{path}: 1 run, no faults"
     assert main([str(path), "--repair", str(tmp_path / "new.db")]) == 0
     assert verify(tmp_path / "new.db") == []

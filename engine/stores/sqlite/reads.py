@@ -10,10 +10,12 @@ from engine.store import Page, Request, RunFilter, RunRow, Suspension
 from engine.stores.sqlite import lists
 from engine.stores.sqlite.log import unknown
 from engine.stores.sqlite.owners import Owner
-from engine.stores.sqlite.rows import SELECT, Resolver, to_fact
+from engine.stores.sqlite.rows import SELECT, Resolver, encode, to_fact
 
 _FACTS = f"{SELECT} WHERE e.run = ? AND e.seq > ? ORDER BY e.seq LIMIT ?"
 _FACT = f"{SELECT} WHERE e.run = ? AND e.seq = ?"
+_LAST = "SELECT coalesce((SELECT max(seq) FROM events WHERE run = key), 0) FROM runs WHERE run_id = ?"
+_EPOCHS = "SELECT run_id, epoch FROM json_each(?) JOIN runs ON run_id = value"
 _ALIVE = "SELECT key, run_id, owner FROM runs WHERE ended = 0 AND workflow_id = ?"
 _UNHOOKED = "SELECT key, run_id, owner FROM runs WHERE ended = 1 AND hooked = 0 AND workflow_id = ?"
 
@@ -46,6 +48,20 @@ class Reads:
                 for fact in facts:
                     resolver.resolve(fact)
         return facts
+
+    async def last_seq(self, run_id: str) -> int:
+        """See :class:`engine.store.Store`."""
+        waiting = self._unwritten.get(run_id)
+        with self._readers.cursor() as cursor:
+            last = cursor.execute(_LAST, (run_id,)).get
+        if last is None:
+            raise unknown(run_id)
+        return waiting[-1].seq if waiting else int(last)
+
+    async def epochs(self, run_ids: Sequence[str]) -> dict[str, int]:
+        """See :class:`engine.store.Store`."""
+        with self._readers.cursor() as cursor:
+            return dict(cursor.execute(_EPOCHS, (encode(list(run_ids)),)))
 
     async def claimable(self, workflow_ids: Sequence[str]) -> list[str]:
         """See :class:`engine.store.Store`."""

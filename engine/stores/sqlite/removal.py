@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import apsw
+
+from engine.events import TERMINAL
+from engine.stores.sqlite.rows import encode
 
 SEVERAL = 50
 """Runs that are pruned in one transaction, so that others are not kept waiting."""
@@ -18,15 +22,15 @@ def remove(cursor: apsw.Cursor, key: int) -> None:
     cursor.executemany(unused, hashes)
 
 
-def prune(before: float, status: Sequence[str], cursor: apsw.Cursor) -> int:
-    """Remove some runs that ended before a time; 0 when there are no more."""
-    query = "SELECT key, status FROM runs WHERE ended = 1 AND changed_at < ?"
-    keys = []
-    for key, found in cursor.execute(query, (before,)):
-        if not status or found in status:
-            keys.append(key)
-            if len(keys) == SEVERAL:
-                break
+def prune(before: float, status: Sequence[str], after: int, cursor: apsw.Cursor) -> tuple[int, int | None]:
+    """Remove some runs that ended before a time; how many, and the ``after`` to go on with, or ``None`` at the end."""
+    query = (
+        "SELECT key FROM runs WHERE key > ? AND ended = 1 AND changed_at < ?"
+        " AND status IN (SELECT value FROM json_each(?)) ORDER BY key LIMIT ?"
+    )
+    wanted = encode(list(status or TERMINAL))
+    found: list[tuple[Any, ...]] = cursor.execute(query, (after, before, wanted, SEVERAL)).fetchall()
+    keys: list[int] = [key for (key,) in found]
     for key in keys:
         remove(cursor, key)
-    return len(keys)
+    return len(keys), keys[-1] if len(keys) == SEVERAL else None

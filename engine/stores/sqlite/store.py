@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 import apsw
 
 from engine.errors import RunInFlight, StoreError
-from engine.events import SYNCED, Fact
+from engine.events import SYNCED, TERMINAL, Fact
 from engine.store import Claim
-from engine.stores.fold import ENDED, LOUD
+from engine.stores.fold import LOUD
 from engine.stores.sqlite import files, removal
 from engine.stores.sqlite.forks import Closed, keep, open_stores
 from engine.stores.sqlite.log import Log, unknown
@@ -296,7 +296,7 @@ class SqliteStore(Reads):
             found = cursor.execute("SELECT key, status FROM runs WHERE run_id = ?", (run_id,)).fetchone()
             if found is None:
                 raise unknown(run_id)
-            if found[1] not in ENDED:
+            if found[1] not in TERMINAL:
                 raise RunInFlight(f"run {run_id!r} has not ended; cancel it first")
             removal.remove(cursor, found[0])
             self._log.forget(run_id)
@@ -306,11 +306,12 @@ class SqliteStore(Reads):
     async def prune(self, *, before: datetime, status: Sequence[str]) -> int:
         """See :class:`engine.store.Store`. Each run goes in one transaction; others are served in between."""
         removed = 0
-        while True:
-            several = await self._do(partial(removal.prune, before.timestamp(), tuple(status)), synced=False)
-            if not several:
-                return removed
+        after: int | None = 0
+        while after is not None:
+            prune = partial(removal.prune, before.timestamp(), tuple(status), after)
+            several, after = await self._do(prune, synced=False)
             removed += several
+        return removed
 
     async def _do(self, write: Callable[[apsw.Cursor], T], *, synced: bool) -> T:
         """Run something in a transaction of the writer."""

@@ -232,5 +232,5 @@ def damaged(path: Path, what: str) -> StoreCorrupt:
     detail = " ".join(what.split())[:200]
     return StoreCorrupt(
         f"{path} is damaged ({detail}); it was left untouched. Put back a copy of it (and of its -wal, if any), or"
-        f" save what can be read: python -m engine.verify {path} --repair NEW_FILE"
+        f" save what can be read: python -m engine verify {path} --repair NEW_FILE"
     )

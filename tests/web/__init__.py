@@ -1,0 +1,1 @@
+"""The studio, as a browser or another program sees it."""
