@@ -48,6 +48,37 @@ class Listener:
         self._told = False  # before it looks, so that nothing is missed
 
 
+class Waiters:
+    """Who waits for a run to come to rest."""
+
+    def __init__(self) -> None:
+        self._futures: set[asyncio.Future[str]] = set()
+
+    def __len__(self) -> int:
+        return len(self._futures)
+
+    async def wait(self) -> str:
+        """The status that is told next. Raises what :meth:`fail` is given."""
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._futures.add(future)
+        try:
+            return await future
+        finally:
+            self._futures.discard(future)
+
+    def tell(self, status: str) -> None:
+        """The run is at rest."""
+        for future in self._futures:
+            if not future.done():
+                future.set_result(status)
+
+    def fail(self, error: BaseException) -> None:
+        """It never will be, here."""
+        for future in self._futures:
+            if not future.done():
+                future.set_exception(error)
+
+
 class Bus:
     """Listeners by run; ``""`` hears of every run."""
 

@@ -13,7 +13,6 @@ DONE = frozenset({"success", "failed", "skipped", "canceled", "bailed"})
 """Statuses of a cell that never change again."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Question:
     """What a suspended step waits for. ``ordinal`` counts a step's ``ask`` calls (``None``: a plain ``suspend``).

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast, overload
 
 from engine.cells import Cell, Frame, workflow_of
@@ -14,6 +14,7 @@ from engine.errors import DataError
 from engine.plan import Call, Loop, Sequence
 from engine.runlog import RunLogger
 from engine.schema import ANY, Schema, compile_schema
+from engine.shared import as_changes
 from engine.signals import NOT_GIVEN, AbortSignal, BailSignal, Signal, SuspendSignal
 from engine.values import Value
 
@@ -207,7 +208,7 @@ class StepContext:
         """
         if self.changes is None:
             self.changes = []
-        self.changes.extend(_as_changes(update))
+        self.changes.extend(as_changes(update))
         self.changes.extend(changes.items())
 
     @overload
@@ -341,19 +342,6 @@ def _typed(value: Value, schema: Schema | None) -> Any:
         return (schema or ANY).decode(value.raw)
     except DataError:  # of an ``ask``, which has a schema of its own, or from before the code was changed
         return ANY.decode(value.raw)
-
-
-def _as_changes(update: Any) -> list[tuple[str, Any]]:
-    if update is None:
-        return []
-    if isinstance(update, Mapping):
-        return list(update.items())
-    fields = getattr(update, "__pydantic_fields_set__", None)
-    if fields is None:
-        fields = getattr(type(update), "__dataclass_fields__", None)
-    if fields is None:
-        raise TypeError(f"set_state takes a dict, a model or keywords, not {type(update).__name__}")
-    return [(name, getattr(update, name)) for name in fields]
 
 
 class SyncContext:

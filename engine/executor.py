@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from engine.advance import advance, is_due
 from engine.apply import apply
 from engine.asking import answer, must_be_awaited
+from engine.bus import Waiters
 from engine.cells import Cell, Site
 from engine.commands import Again, Begin, Command, Drop, Invoke, Wake
 from engine.debugger import stop_after, stop_before
@@ -27,13 +28,13 @@ from engine.plan import Call, Foreach
 from engine.schema import ANY, Schema
 from engine.shared import SharedState
 from engine.state import RunState
-from engine.timers import woken
+from engine.timers import Timers, woken
 from engine.values import Value
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor as Threads
 
-    from engine.clock import Clock, Timer
+    from engine.clock import Clock
     from engine.store import Store
 
 log = logging.getLogger("engine")
@@ -83,8 +84,8 @@ class Executor:
         self._writing = False
         self._flight: asyncio.Future[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._timers: dict[str, Timer] = {}
-        self._waiters: list[asyncio.Future[str]] = []
+        self._timers = Timers(self.clock, self._look)
+        self._waiters = Waiters()
         self._gone: BaseException | None = None
         """Why nothing more happens here, although the run has not ended."""
         self._flush: asyncio.TimerHandle | None = None
@@ -232,7 +233,7 @@ class Executor:
             fact.site = None
         self.home.bus.publish(self.run_id, self.committed)
         if self.state.status in REST and self.committed == self.state.seq:
-            self._wake_waiters()
+            self._waiters.tell(self.state.status)
         if self.state.status != "running" and self.committed == self.state.seq:
             self.home.came_to_rest()
 
@@ -339,7 +340,7 @@ class Executor:
     def _after_commit(self) -> None:
         if self.state.ended and not self.closing:
             self.closing = True
-            self.cancel_timers()
+            self._timers.clear()
             self.home.run_ended(self)
 
     # -- waiting for it
@@ -351,60 +352,27 @@ class Executor:
             raise self._gone
         if state.status in REST and self.committed == state.seq:
             return state.status
-        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._waiters.append(future)
-        try:
-            return await future
-        finally:
-            if future in self._waiters:
-                self._waiters.remove(future)
-
-    def _wake_waiters(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for future in waiters:
-            if not future.done():
-                future.set_result(self.state.status)
-
-    def _fail_waiters(self, error: BaseException) -> None:
-        waiters, self._waiters = self._waiters, []
-        for future in waiters:
-            if not future.done():
-                future.set_exception(error)
+        return await self._waiters.wait()
 
     # -- time
 
     def wake(self, command: Wake) -> None:
         """Look at a cell again at a time."""
-        cell, mark = command.cell, command.mark
-
-        def due() -> None:
-            self._timers.pop(cell.path, None)
-            if self.closing or self.fenced:
-                return
-            if self.clock.now() < command.at - 0.001:  # the clock was set back
-                self.wake(command)
-            else:
-                self.spawn(self._woken(cell, mark), f"wake {cell.path}")
-
-        self.unwake(cell)
-        self._timers[cell.path] = self.clock.call_at(command.at, due)
+        self._timers.set(command)
 
     def unwake(self, cell: Cell) -> None:
         """What a cell waited for has come: its time means nothing any more."""
-        timer = self._timers.pop(cell.path, None)
-        if timer is not None:
-            timer.cancel()
+        self._timers.drop(cell)
+
+    def _look(self, command: Wake) -> None:
+        if not (self.closing or self.fenced):
+            self.spawn(self._woken(command.cell, command.mark), f"wake {command.cell.path}")
 
     async def _woken(self, cell: Cell, mark: str | int) -> None:
         facts = woken(self, cell, mark)
         if facts is None:
             return
         await self.go(self.record_all(facts) if facts else [Again(cell)])
-
-    def cancel_timers(self) -> None:
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
 
     # -- stopping
 
@@ -415,19 +383,19 @@ class Executor:
         self.fenced = True
         self.closing = True
         self._pending.clear()
-        self.cancel_timers()
+        self._timers.clear()
         for ctx in list(self.running.values()):
             ctx.stop("close")
             if ctx.task is not None and ctx.task is not asyncio.current_task():
                 ctx.task.cancel()
         self._gone = why
-        self._fail_waiters(why)
+        self._waiters.fail(why)
         self.home.forget(self.run_id, why, run=self)
 
     async def close(self, grace: float) -> None:
         """The engine closes: interrupt what runs, keep everything that is written."""
         self.closing = True
-        self.cancel_timers()
+        self._timers.clear()
         cut = list(self.running.values())
         for ctx in cut:
             ctx.stop("close")
@@ -444,7 +412,7 @@ class Executor:
                 self.record(Fact("step.interrupted", cell.path, attempt=cell.attempts, site=cell))
         await self._commit_quietly()
         self._gone = EngineError(f"the engine was closed; run {self.run_id!r} goes on when it is opened again")
-        self._fail_waiters(self._gone)
+        self._waiters.fail(self._gone)
 
     # -- what contexts ask for
 

@@ -368,7 +368,7 @@ class LiveRuns:
         if self._live.get(run.run_id) is run:
             del self._live[run.run_id]
         hooks = run.state.plan.hooks
-        if hooks.on_finish is not None or hooks.on_error is not None:
+        if hooks.at_end:
             self.engine.background(self._call_hooks(run.state, hooks), f"hooks of {run.run_id}")
 
     async def _call_hooks(self, state: RunState, hooks: Hooks) -> None:
@@ -382,9 +382,7 @@ class LiveRuns:
     async def call_missed_hooks(self) -> None:
         """Hooks of runs that ended just before a crash."""
         plans = self.engine.plans
-        hooked = [
-            id for id, plan in plans.items() if plan.hooks.on_finish is not None or plan.hooks.on_error is not None
-        ]
+        hooked = [id for id, plan in plans.items() if plan.hooks.at_end]
         for run_id in await self.store.unhooked(hooked) if hooked else ():
             try:
                 state = await self.replay(run_id)

@@ -27,6 +27,11 @@ class Hooks:
     on_finish: Callable[[Any], Any] | None = None
     on_error: Callable[[Any], Any] | None = None
 
+    @property
+    def at_end(self) -> bool:
+        """Whether there is one to call when a run has ended."""
+        return self.on_finish is not None or self.on_error is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PlanNode:

@@ -195,3 +195,17 @@ def _values(typed: Any) -> dict[str, Any]:
     if isinstance(typed, BaseModel):
         return {name: getattr(typed, name) for name in type(typed).model_fields} | (typed.model_extra or {})
     return {field.name: getattr(typed, field.name) for field in dataclasses.fields(typed)}
+
+
+def as_changes(update: Any) -> Changes:
+    """What ``set_state`` was given, as keys and values. Raises ``TypeError``."""
+    if update is None:
+        return []
+    if isinstance(update, Mapping):
+        return list(update.items())
+    fields = getattr(update, "__pydantic_fields_set__", None)
+    if fields is None:
+        fields = getattr(type(update), "__dataclass_fields__", None)
+    if fields is None:
+        raise TypeError(f"set_state takes a dict, a model or keywords, not {type(update).__name__}")
+    return [(name, getattr(update, name)) for name in fields]

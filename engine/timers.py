@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from engine.cells import DONE, Cell
+from engine.clock import Clock, Timer
+from engine.commands import Wake
 from engine.errors import StepTimeout, SuspensionExpired
 from engine.events import Fact
 from engine.failures import describe
@@ -14,6 +17,42 @@ from engine.values import Value
 
 if TYPE_CHECKING:
     from engine.host import Host
+
+
+class Timers:
+    """The times at which cells of a run are to be looked at again: one a cell, since a later one replaces it."""
+
+    def __init__(self, clock: Clock, due: Callable[[Wake], None]) -> None:
+        self._clock = clock
+        self._due = due
+        self._set: dict[str, Timer] = {}
+
+    def __len__(self) -> int:
+        return len(self._set)
+
+    def set(self, wake: Wake) -> None:
+        """Call ``due`` when the time has come."""
+        self.drop(wake.cell)
+        self._set[wake.cell.path] = self._clock.call_at(wake.at, lambda: self._fire(wake))
+
+    def _fire(self, wake: Wake) -> None:
+        self._set.pop(wake.cell.path, None)
+        if self._clock.now() < wake.at - 0.001:  # the clock was set back
+            self.set(wake)
+        else:
+            self._due(wake)
+
+    def drop(self, cell: Cell) -> None:
+        """Nothing is due for a cell any more."""
+        timer = self._set.pop(cell.path, None)
+        if timer is not None:
+            timer.cancel()
+
+    def clear(self) -> None:
+        """Nothing is due at all."""
+        for timer in self._set.values():
+            timer.cancel()
+        self._set.clear()
 
 
 def woken(run: Host, cell: Cell, mark: str | int) -> list[Fact] | None:

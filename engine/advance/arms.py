@@ -45,5 +45,7 @@ def after(frame: Frame, cell: Cell) -> list[Command]:
 
 def _is_beginning(frame: Frame) -> bool:
     """Whether some arms are still to begin: they do one after another, and the first may have ended at once."""
+    if frame.chosen is not None:
+        return any(slot not in frame.children for slot in frame.chosen)
     node = frame.node
-    return isinstance(node, (Parallel, Branch)) and len(frame.children) < len(node.children)
+    return isinstance(node, Parallel) and len(frame.children) < len(node.children)

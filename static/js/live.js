@@ -2,6 +2,7 @@
 //   {"seq": 41, "content": "<hx-partial hx-target=...>...", "graph": [{"place": ..., "status": ..., "count": ...}]}
 // hx-ws swaps `content`; `seq` goes into the address, so that a reconnect continues there; `graph` goes to graph.js.
 const SAID = {
+  connecting: "connecting",
   live: "live",
   paused: "paused: tab hidden",
   reconnecting: "reconnecting",
@@ -14,7 +15,7 @@ function show() {
   if (!light || states.size === 0) return;
   for (const element of states.keys()) if (!element.isConnected) states.delete(element);
   const found = [...states.values()];
-  const state = ["lost", "reconnecting", "paused", "live"].find((name) => found.includes(name)) ?? "reconnecting";
+  const state = ["lost", "reconnecting", "connecting", "paused", "live"].find((name) => found.includes(name)) ?? "reconnecting";
   if (light.dataset.state === state) return;
   light.dataset.state = state;
   const word = light.querySelector("[data-light]");
@@ -51,7 +52,7 @@ export function countInTitle() {
 
 export function startLive() {
   const on = (name, act) => document.addEventListener(name, act);
-  on("htmx:ws:before:connection", ({ target }) => turn(target, states.has(target) ? "reconnecting" : "live"));
+  on("htmx:ws:before:connection", ({ target }) => turn(target, states.has(target) ? "reconnecting" : "connecting"));
   on("htmx:ws:after:connection", ({ target }) => turn(target, "live"));
   on("htmx:ws:close", ({ target, detail }) => {
     const again = detail.reason === "closed" && detail.connection.config.reconnectCodes.includes(detail.code);

@@ -32,7 +32,8 @@ LIVE = """{% block content %}<div class="body"><p id="said">old</p></div>{% endb
 PAINTED = """(svg) => ({
   nodes: Object.fromEntries([...svg.querySelectorAll('.node')].map(
     (node) => [node.id, [node.dataset.status, node.querySelector('text.ico')?.textContent ?? '']])),
-  taken: [...svg.querySelectorAll('.edge.taken')].map((edge) => [edge.dataset.from, edge.dataset.to, edge.dataset.kind].join()).sort(),
+  taken: [...svg.querySelectorAll('.edge.taken')].map(
+    ({dataset}) => [dataset.from, dataset.to, dataset.kind].join()).sort(),
 })"""
 PARSED = "(text) => (" + PAINTED + ")(new DOMParser().parseFromString(text, 'image/svg+xml'))"
 VIEW = "document.querySelector('svg.workflow').getAttribute('viewBox').split(' ').map(Number)"
@@ -221,8 +222,10 @@ def test_the_theme_is_remembered_before_the_first_paint(paper: Paper, rendering:
         themes.append(page.evaluate("document.documentElement.dataset.theme"))
     assert themes == ["auto", "light", "dark", "auto"]
     page.locator("[data-theme-next]").click()
-    page.reload(wait_until="commit")
-    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    page.add_init_script("""document.addEventListener("readystatechange", () => {
+        window.early ??= document.documentElement.dataset.theme; });""")
+    page.reload()
+    assert page.evaluate("window.early") == "light"  # when the page was parsed, before any module ran
 
 
 # -- every page

@@ -86,8 +86,9 @@ def test_a_blocked_engine_is_503_with_step_and_line(client: TestClient) -> None:
     assert (answer.status_code, answer.json()["detail"]) == (
         503,
         (
-            "step 's' of workflow 'w' has blocked the engine for 1.5 s at flows.py, line 7, in s; other runs wait for it. "
-            "Make it a plain function (it gets a thread), or await there. Nothing was changed; try again after that."
+            "step 's' of workflow 'w' has blocked the engine for 1.5 s at flows.py, line 7, in s; other runs wait for "
+            "it. Make it a plain function (it gets a thread), or await there. Nothing was changed; try again after "
+            "that."
         ),
     )
 

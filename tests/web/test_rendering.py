@@ -94,7 +94,8 @@ def test_a_moment_is_short_with_the_exact_time_on_hover(text: Any) -> None:
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        (wording.count(1204), "1,204"), (wording.count(["a"] * 3), "3"), (wording.count(None) + "?", wording.NONE + "?"),
+        (wording.count(1204), "1,204"), (wording.count(["a"] * 3), "3"),
+        (wording.count(None) + "?", wording.NONE + "?"),
         (wording.size(812), "812 B"), (wording.size(1234), "1.2 kB"), (wording.size(999_600), "1.0 MB"),
         (wording.size(34_000_000), "34 MB"), (wording.size(None), wording.NONE),
         (wording.per_cent(0.97), "97 %"), (wording.per_cent(0.9999), "99 %"), (wording.per_cent(1), "100 %"),
