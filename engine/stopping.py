@@ -95,6 +95,7 @@ def cancel_open(run: Host, below: Frame) -> list[Command]:
     todo: list[Command] = []
     for cell in reversed(list(run.state.cells.values())):
         if cell.status not in DONE and below in ancestors(cell):
+            run.unwake(cell)
             todo += run.record(Fact("step.canceled", cell.path, attempt=cell.attempts or None, site=cell))
     return todo
 

@@ -67,6 +67,23 @@ async def test_a_failed_append_hurts_no_other_of_its_tick(store: Store) -> None:
     assert sorted(await statuses(store)) == ["one", "taken", "two"]
 
 
+async def test_the_last_number_of_a_run_is_told_without_its_log(store: Store) -> None:
+    await add(store, "r1", Fact("run.started", value=value()))
+    await add(store, "r2")
+    await store.append("r1", facts(Fact("step.started", "a", attempt=1, value=value()), after=2), epoch=1)
+    assert [await store.last_seq(name) for name in ("r1", "r2")] == [3, 1]
+    with pytest.raises(UnknownRun):
+        await store.last_seq("nobody")
+
+
+async def test_epochs_are_told_of_the_runs_that_there_are(store: Store) -> None:
+    await add(store, "r1")
+    await add(store, "r2")
+    await store.claim("r2", force=True)
+    assert await store.epochs(["r1", "r2", "nobody"]) == {"r1": 1, "r2": 2}
+    assert await store.epochs([]) == {}
+
+
 async def test_facts_that_do_not_follow_are_refused_whole(store: Store) -> None:
     await add(store)
     for solo in (True, False):

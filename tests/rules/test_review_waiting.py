@@ -10,8 +10,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel
 
-from engine import Engine, Event, Run, StepContext, UnknownRun, create_step, create_workflow, live, reduce
-from engine.stores.sqlite import SqliteStore
+from engine import Engine, Event, Run, StepContext, create_step, create_workflow, live, reduce
 from engine.verify import verify
 from tests.fixtures import OpenEngine, add, launch, lines, statuses
 
@@ -212,31 +211,3 @@ async def test_a_list_that_a_suspended_step_added_to_is_as_before_when_it_runs_a
     assert (await run.result()).state == {"log": [*[LINE] * 5, "draft"]}
     result = await run.resume(3)
     assert result.state == {"log": [*[LINE] * 5, "draft"]}
-
-
-async def test_the_last_number_and_the_epochs_are_read_without_the_log(open_engine: OpenEngine) -> None:
-    engine = await open_engine(create_workflow(id="w").wait_for_event("go").commit())
-    store = engine.store
-    runs = [await launch_soon(engine) for _ in range(2)]
-    ids = [run.run_id for run in runs]
-    assert [await store.last_seq(id) for id in ids] == [len(await lines(run)) for run in runs]
-    with pytest.raises(UnknownRun):
-        await store.last_seq("nobody")
-    assert await store.epochs([*ids, "nobody"]) == dict.fromkeys(ids, 1)
-    await store.claim(ids[0], force=True)
-    assert await store.epochs(ids) == {ids[0]: 2, ids[1]: 1}
-    assert await store.epochs([]) == {}
-
-
-async def launch_soon(engine: Engine) -> Run:
-    """A run that waits."""
-    run = await engine.create_run("w")
-    await run.start_soon(None)
-    return run
-
-
-async def test_the_last_number_counts_what_is_not_written_yet(sqlite_url: str) -> None:
-    store = SqliteStore(sqlite_url.removeprefix("sqlite:///"), durability="relaxed")
-    async with Engine([create_workflow(id="w").then(add("a")).then(add("b")).commit()], store=store) as engine:
-        run = await launch(engine, "w", {"n": 0})
-        assert await store.last_seq(run.run_id) == len(await lines(run))

@@ -1,0 +1,1 @@
+"""What pages show: frozen views, made of what the engine says; the templates decide nothing."""

@@ -1,0 +1,212 @@
+"""When each step of a run worked and waited: rows of bars, with idle time made short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from engine import Event, StepRecord
+from studio.wording import duration
+
+MOST_ROWS = 200
+"""Rows that are shown of a run: the last ones."""
+
+SMALLEST = 0.4
+"""Per cent of the width that a bar has at least."""
+
+IDLE = 2.0
+"""Seconds in which nothing works, from which on they may be drawn shorter than they were."""
+
+IDLE_SHARE = 0.12
+"""How wide such a time is, as a share of the time in which something works."""
+
+OPEN = frozenset({"running", "suspended", "waiting", "held", "retrying", "paused"})
+
+_BEGINS_WORK = {"step.started": "work", "step.resumed": "work", "timer.fired": "work", "event.received": "work"}
+_BEGINS_WAIT = {
+    "step.suspended": "suspended",
+    "step.retrying": "retrying",
+    "step.held": "held",
+    "timer.started": "waiting",
+}
+_ENDS = {"step.succeeded", "step.failed", "step.canceled", "step.bailed", "step.interrupted", "step.skipped"}
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A part of a row, in per cent of the shown span."""
+
+    start: float
+    width: float
+    status: str
+    label: str
+    waits: bool = False
+    moves: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One execution of a step."""
+
+    path: str
+    name: str
+    depth: int
+    status: str
+    bars: tuple[Bar, ...]
+    took: str
+    attempts: int = 0
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Time in which nothing worked, drawn shorter than it was."""
+
+    start: float
+    width: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The rows, in the order in which they began. ``left_out`` are earlier ones."""
+
+    rows: tuple[Row, ...]
+    gaps: tuple[Gap, ...]
+    total: str
+    left_out: int = 0
+
+
+@dataclass(slots=True)
+class Part:
+    """A stretch of work or of waiting, in seconds since 1970."""
+
+    begin: float
+    end: float
+    status: str
+    waits: bool = False
+    moves: bool = False
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """From times to per cent; what is idle is cut down."""
+
+    edges: tuple[tuple[float, float], ...] = field(default=((0.0, 0.0), (1.0, 1.0)))
+
+    def at(self, moment: float) -> float:
+        """Where a moment is, in per cent."""
+        whole = self.edges[-1][1] or 1.0
+        for (t0, x0), (t1, x1) in zip(self.edges, self.edges[1:], strict=False):
+            if moment <= t1:
+                share = 0.0 if t1 == t0 else max(0.0, (moment - t0) / (t1 - t0))
+                return round(100 * (x0 + share * (x1 - x0)) / whole, 3)
+        return 100.0
+
+
+def timeline(
+    records: Mapping[str, StepRecord], statuses: Mapping[str, str], events: Iterable[Event], now: float
+) -> Timeline:
+    """The rows of a run. ``events`` are its last ones: what they tell is drawn in segments, the rest as one bar."""
+    told: dict[str, list[Event]] = {}
+    for event in events:
+        if event.path is not None:
+            told.setdefault(event.path, []).append(event)
+    known = [path for path in records if statuses.get(path) != "skipped"]
+    paths = known[-MOST_ROWS:]
+    parts = {path: segments(records[path], told.get(path, ()), now) for path in paths}
+    paths.sort(key=lambda path: min((part.begin for part in parts[path]), default=now))
+    every = [part for path in paths for part in parts[path]]
+    scale, idle = scaled(every)
+    rows = tuple(_row(path, records[path], statuses.get(path, ""), parts[path], scale) for path in paths)
+    gaps = tuple(
+        Gap(scale.at(begin), round(scale.at(end) - scale.at(begin), 3), duration(end - begin)) for begin, end in idle
+    )
+    total = duration(max((p.end for p in every), default=0.0) - min((p.begin for p in every), default=0.0))
+    return Timeline(rows, gaps, total, len(known) - len(paths))
+
+
+def segments(record: StepRecord, events: Sequence[Event], now: float) -> list[Part]:
+    """What one step did when: a part for each attempt, and for each wait."""
+    if record.started_at is None:
+        return []
+    begin = record.started_at.timestamp()
+    end = now if record.ended_at is None else record.ended_at.timestamp()
+    parts: list[Part] = []
+    at = begin
+    if not events or events[0].type != "step.started":
+        parts.append(Part(begin, end, "work"))
+    for event in events:
+        moment = event.at.timestamp()
+        if event.type in _BEGINS_WORK or event.type in _BEGINS_WAIT or event.type in _ENDS:
+            if parts and parts[-1].end >= moment:
+                parts[-1].end = moment
+            if event.type == "step.retrying" and parts:
+                parts[-1].status = "failed"
+            at = moment
+        if event.type in _BEGINS_WORK:
+            parts.append(Part(at, end, "work"))
+        elif event.type in _BEGINS_WAIT:
+            parts.append(Part(at, end, _BEGINS_WAIT[event.type], waits=True))
+    last = len(parts) - 1
+    for number, part in enumerate(parts):
+        if part.status == "work":
+            ended = record.status if record.ended_at is not None or number == last else "success"
+            part.status = ended
+            part.waits = ended in OPEN and ended != "running"
+        part.moves = number == last and record.ended_at is None and part.status == "running"
+        part.label = f"{part.status} {duration(part.end - part.begin)}"
+    return [part for part in parts if part.end >= part.begin]
+
+
+def scaled(parts: Iterable[Part]) -> tuple[Scale, list[tuple[float, float]]]:
+    """The scale of some parts, and the times that it makes short."""
+    every = list(parts)
+    if not every:
+        return Scale(), []
+    first, last = min(part.begin for part in every), max(part.end for part in every)
+    busy = _joined(sorted((part.begin, part.end) for part in every if not part.waits))
+    working = sum(end - begin for begin, end in busy)
+    free = [(first, busy[0][0])] if busy else []
+    free += [(one[1], other[0]) for one, other in zip(busy, busy[1:], strict=False)]
+    free += [(busy[-1][1], last)] if busy else []
+    shown = max(working * IDLE_SHARE, 0.05)
+    idle = [(begin, end) for begin, end in free if end - begin > max(IDLE, 3 * shown)]
+    edges = [(first, 0.0)]
+    for begin, end in idle:
+        before = edges[-1]
+        edges.append((begin, before[1] + begin - before[0]))
+        edges.append((end, edges[-1][1] + shown))
+    edges.append((last, edges[-1][1] + last - edges[-1][0]))
+    return Scale(tuple(edges)), idle
+
+
+def _joined(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    joined: list[tuple[float, float]] = []
+    for begin, end in spans:
+        if joined and begin <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((begin, end))
+    return joined
+
+
+def _row(path: str, record: StepRecord, status: str, parts: Sequence[Part], scale: Scale) -> Row:
+    bars = []
+    for part in parts:
+        start = scale.at(part.begin)
+        width = max(SMALLEST, round(scale.at(part.end) - start, 3))
+        bars.append(Bar(min(start, 100 - SMALLEST), width, part.status, part.label, part.waits, part.moves))
+    seconds = parts[-1].end - parts[0].begin if parts else None
+    name = path.rsplit("/", 1)[-1]
+    shown = status or record.status
+    return Row(
+        path, name, path.count("/") + path.count("["), shown, tuple(bars), duration(seconds), record.attempts, seconds
+    )
+
+
+def span(start: datetime | None, end: datetime | None, now: float) -> float | None:
+    """Seconds from a start to an end, or to now."""
+    return None if start is None else (now if end is None else end.timestamp()) - start.timestamp()
