@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from engine.advance import advance, is_due
 from engine.apply import apply
 from engine.asking import answer, must_be_awaited
-from engine.bus import Waiters
 from engine.cells import Cell, Site
 from engine.commands import Again, Begin, Command, Drop, Invoke, Wake
+from engine.commits import Commits
 from engine.debugger import stop_after, stop_before
 from engine.errors import EngineError, Fenced, UnknownRun
 from engine.events import Fact
-from engine.host import REST, Attempt, Home
+from engine.host import Attempt, Home
 from engine.invoke import Closing, call
 from engine.perform import perform, start
 from engine.plan import Call, Foreach
@@ -34,8 +34,6 @@ from engine.values import Value
 if TYPE_CHECKING:
     from concurrent.futures import Executor as Threads
 
-    from engine.clock import Clock
-    from engine.store import Store
 
 log = logging.getLogger("engine")
 
@@ -56,15 +54,11 @@ _STATUS_FACT = {
 Due = Cell | Command | list[Command]
 
 
-class Executor:
+class Executor(Commits):
     """The live side of one run. ``state`` is ahead of the log by what is ``pending``; nobody is told of that yet."""
 
     def __init__(self, home: Home, state: RunState, *, epoch: int) -> None:
-        self.home: Home = home
-        self.state = state
-        self.epoch = epoch
-        self.store: Store = home.store
-        self.clock: Clock = home.clock
+        super().__init__(home, state, epoch=epoch)
         self.shared = SharedState(state)
         self.running: dict[str, Attempt] = {}
         self.answer_schemas: dict[str, Schema] = {}
@@ -72,27 +66,14 @@ class Executor:
         """Calls from other processes that are being acted on, by the task that does it, until it has written."""
         self.serial: list[Cell] | None = None
         """Steps that a crash cut, waiting to be taken up one at a time (``None``: all at once)."""
-        self.fenced = False
         self.closing = False
         self.holds_secrets = False
         """Whether live values hold what the store does not."""
         self.starting = False
         self.queued = False
         """Started, but waiting for one of ``max_running`` places."""
-        self.committed = state.seq
-        self._pending: list[Fact] = []
-        self._writing = False
-        self._flight: asyncio.Future[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers = Timers(self.clock, self._look)
-        self._waiters = Waiters()
-        self._gone: BaseException | None = None
-        """Why nothing more happens here, although the run has not ended."""
-        self._flush: asyncio.TimerHandle | None = None
-
-    @property
-    def run_id(self) -> str:
-        return self.state.run_id
 
     @property
     def threads(self) -> Threads:
@@ -197,63 +178,6 @@ class Executor:
         if now != state.status:
             self.record(Fact(_STATUS_FACT[now]))
 
-    async def commit(self) -> None:
-        """Return when everything recorded so far is in the store; then everybody may know.
-
-        Raises ``Fenced`` if another process has taken the run over.
-        """
-        target = self.state.seq
-        while self.committed < target:
-            if self.fenced:
-                raise self._gone if isinstance(self._gone, Exception) else Fenced(f"run {self.run_id!r} was let go")
-            if self._writing:
-                if self._flight is None:
-                    self._flight = asyncio.get_running_loop().create_future()
-                await asyncio.shield(self._flight)
-            else:
-                await self._append()
-
-    async def _append(self) -> None:
-        facts, self._pending = self._pending, []
-        self._writing = True
-        try:
-            await self.store.append(self.run_id, facts, epoch=self.epoch, solo=self.home.busy <= 1)
-        except BaseException as error:
-            # The state is ahead of the log for good: whoever goes on with this run has to fold it again.
-            log.warning("run %s is let go: %s", self.run_id, error)
-            self.let_go(error)
-            raise
-        finally:
-            self._writing = False
-            flight, self._flight = self._flight, None
-            if flight is not None:
-                flight.set_result(None)
-        self.committed = facts[-1].seq
-        for fact in facts:
-            fact.site = None
-        self.home.bus.publish(self.run_id, self.committed)
-        if self.state.status in REST and self.committed == self.state.seq:
-            self._waiters.tell(self.state.status)
-        if self.state.status != "running" and self.committed == self.state.seq:
-            self.home.came_to_rest()
-
-    def flush_soon(self) -> None:
-        """Commit within 20 ms: for streams and logs, which are written in groups."""
-        if self._flush is None:
-            self._flush = asyncio.get_running_loop().call_later(0.02, self._flush_now)
-
-    def _flush_now(self) -> None:
-        self._flush = None
-        if self._pending and not self.fenced:
-            self.spawn(self._commit_quietly(), "flush")
-
-    async def _commit_quietly(self) -> None:
-        try:
-            await self.commit()
-        except Exception:
-            if not self.fenced:
-                raise
-
     # -- doing
 
     async def go(self, todo: list[Command]) -> None:
@@ -342,17 +266,6 @@ class Executor:
             self.closing = True
             self._timers.clear()
             self.home.run_ended(self)
-
-    # -- waiting for it
-
-    async def rest(self) -> str:
-        """Wait until the run has ended, is suspended or paused, and that is written; its status."""
-        state = self.state
-        if self._gone is not None:
-            raise self._gone
-        if state.status in REST and self.committed == state.seq:
-            return state.status
-        return await self._waiters.wait()
 
     # -- time
 
