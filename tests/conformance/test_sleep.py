@@ -28,7 +28,7 @@ async def test_a_sleep_delays_and_passes_its_input_on(open_engine: OpenEngine, d
     engine = await open_engine(create_workflow(id="w").sleep(duration).then(add("a")))
     run = await launch(engine, "w", {"n": 1})
     assert (await run.result()).result == {"n": 2}
-    assert await slept(run) >= 0.03
+    assert await slept(run) >= 0.028  # timers may fire a millisecond early
 
 
 async def test_a_sleep_until_a_time(open_engine: OpenEngine) -> None:
