@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,21 +11,22 @@ from urllib.parse import quote
 from engine import Suspension
 from studio.forms import FormView, build
 from studio.forms.typed import Typed
+from studio.views.prose import Block, Line, blocks, pieces
 
 SUBMIT = "Resume run"
-_PARAGRAPHS = re.compile(r"\n\s*\n")
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionView:
     """One open question, for ``partials/question.html``.
 
-    ``paragraphs`` are the payload if that is text, ``facts`` if it is flat, ``data`` if it is neither. ``is_now`` marks
+    ``text`` is the payload if that is text, ``facts`` if it is flat, ``data`` if it is neither. ``is_now`` marks
     the question as the one to answer; of one that is not ``is_open`` the form is folded.
     """
 
     id: str
     title: str
+    heading: Line
     workflow_id: str
     workflow_href: str
     step: str
@@ -38,7 +38,7 @@ class QuestionView:
     expires_at: datetime | None
     form: FormView
     fields: int
-    paragraphs: tuple[str, ...] = ()
+    text: tuple[Block, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
     data: Any = None
     is_now: bool = False
@@ -72,9 +72,11 @@ def question_view(
     id = f"ask-{suspension.token}"
     action = f"{href}&back={back}" if back else href
     form = build(suspension.schema, typed=typed, errors=errors, id=f"{id}-form", action=action, submit=SUBMIT)
+    title = _title(suspension)
     return QuestionView(
         id=id,
-        title=_title(suspension),
+        title=title,
+        heading=pieces(title),
         workflow_id=suspension.workflow_id,
         workflow_href=f"/workflows/{quote(suspension.workflow_id, safe='')}",
         step=suspension.path,
@@ -99,7 +101,7 @@ def _title(suspension: Suspension) -> str:
 def _payload(payload: Any) -> dict[str, Any]:
     """Which of the three ways it is shown."""
     if isinstance(payload, str):
-        return {"paragraphs": tuple(part.strip() for part in _PARAGRAPHS.split(payload) if part.strip())}
+        return {"text": blocks(payload)}
     if isinstance(payload, Mapping) and payload and all(_is_short(value) for value in payload.values()):
         return {"facts": tuple((str(name), _shown(value)) for name, value in payload.items())}
     return {} if payload is None or payload in ({}, []) else {"data": payload}
@@ -113,3 +115,24 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "\N{EN DASH}" if value is None else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class GoneView:
+    """A question that is not open (any more). ``status``: answered, withdrawn, unknown."""
+
+    token: str
+    run_id: str = ""
+    run_href: str = ""
+    status: str = "unknown"
+    question: str = ""
+    by: str = ""
+    at: datetime | None = None
+
+    @property
+    def title(self) -> str:
+        return {
+            "answered": "This question was answered",
+            "withdrawn": "This question is no longer open",
+            "unknown": "There is no such open question",
+        }[self.status]

@@ -40,6 +40,7 @@ class GraphView:
     outline: tuple[OutlineItem, ...]
     selected: str = ""
     follows: bool = False
+    has_legend: bool = False
 
 
 def picture(
@@ -66,7 +67,7 @@ def picture(
         status, count = (found.status, found.count) if found else ("pending", 1)
         title = node.title or node.place
         outline.append(OutlineItem(node.place, title, node.sub or node.kind, _depth(graph, node.key), status, count))
-    return GraphView(id, f"Graph of {graph.id}", svg, tuple(outline), selected, follows)
+    return GraphView(id, f"Graph of {graph.id}", svg, tuple(outline), selected, follows, statuses is not None)
 
 
 def _depth(graph: Graph, key: str) -> int:
@@ -110,9 +111,7 @@ def mini(source: Source) -> MiniView:
     width = min(26.0, _WIDE / widest * 0.72)
     height = min(9.0, pitch * 0.58)
     scale = min((_WIDE - width) / span, width * 1.36 / 214) if span else 0.0
-    at = {
-        key: (_WIDE / 2 + (x - left - span / 2) * scale, (rows[y] + 0.5) * pitch) for key, (x, y) in middles.items()
-    }
+    at = {key: (_WIDE / 2 + (x - left - span / 2) * scale, (rows[y] + 0.5) * pitch) for key, (x, y) in middles.items()}
     boxes = tuple(
         MiniBox(round(x - width / 2, 1), round(y - height / 2, 1), round(width, 1), round(height, 1))
         for x, y in at.values()

@@ -10,7 +10,7 @@ from engine import StepRecord, Workflow
 from studio.views.timeline import Bar, Timeline
 
 LONGEST = 48
-MOST_NAMES = 3
+MOST_NAMES = 2
 
 
 @dataclass(frozen=True, slots=True)

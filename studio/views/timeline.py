@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 
 from engine import Event, StepRecord
 from studio.wording import duration
@@ -99,7 +100,7 @@ class Scale:
     def at(self, moment: float) -> float:
         """Where a moment is, in per cent."""
         whole = self.edges[-1][1] or 1.0
-        for (t0, x0), (t1, x1) in zip(self.edges, self.edges[1:], strict=False):
+        for (t0, x0), (t1, x1) in pairwise(self.edges):
             if moment <= t1:
                 share = 0.0 if t1 == t0 else max(0.0, (moment - t0) / (t1 - t0))
                 return round(100 * (x0 + share * (x1 - x0)) / whole, 3)
@@ -134,31 +135,32 @@ def segments(record: StepRecord, events: Sequence[Event], now: float) -> list[Pa
         return []
     begin = record.started_at.timestamp()
     end = now if record.ended_at is None else record.ended_at.timestamp()
-    parts: list[Part] = []
-    at = begin
-    if not events or events[0].type != "step.started":
-        parts.append(Part(begin, end, "work"))
-    for event in events:
-        moment = event.at.timestamp()
-        if event.type in _BEGINS_WORK or event.type in _BEGINS_WAIT or event.type in _ENDS:
-            if parts and parts[-1].end >= moment:
-                parts[-1].end = moment
-            if event.type == "step.retrying" and parts:
-                parts[-1].status = "failed"
-            at = moment
-        if event.type in _BEGINS_WORK:
-            parts.append(Part(at, end, "work"))
-        elif event.type in _BEGINS_WAIT:
-            parts.append(Part(at, end, _BEGINS_WAIT[event.type], waits=True))
+    parts = _told(begin, end, events)
     last = len(parts) - 1
     for number, part in enumerate(parts):
         if part.status == "work":
-            ended = record.status if record.ended_at is not None or number == last else "success"
-            part.status = ended
-            part.waits = ended in OPEN and ended != "running"
+            part.status = record.status if record.ended_at is not None or number == last else "success"
+            part.waits = part.status in OPEN and part.status != "running"
         part.moves = number == last and record.ended_at is None and part.status == "running"
         part.label = f"{part.status} {duration(part.end - part.begin)}"
     return [part for part in parts if part.end >= part.begin]
+
+
+def _told(begin: float, end: float, events: Sequence[Event]) -> list[Part]:
+    """The parts that the events tell of; what was before them is one part."""
+    parts = [] if events and events[0].type == "step.started" else [Part(begin, end, "work")]
+    for event in events:
+        moment = event.at.timestamp()
+        is_told = event.type in _BEGINS_WORK or event.type in _BEGINS_WAIT or event.type in _ENDS
+        if is_told and parts:
+            parts[-1].end = min(parts[-1].end, moment)
+            if event.type == "step.retrying":
+                parts[-1].status = "failed"
+        if event.type in _BEGINS_WORK:
+            parts.append(Part(moment, end, "work"))
+        elif event.type in _BEGINS_WAIT:
+            parts.append(Part(moment, end, _BEGINS_WAIT[event.type], waits=True))
+    return parts
 
 
 def scaled(parts: Iterable[Part]) -> tuple[Scale, list[tuple[float, float]]]:
@@ -170,7 +172,7 @@ def scaled(parts: Iterable[Part]) -> tuple[Scale, list[tuple[float, float]]]:
     busy = _joined(sorted((part.begin, part.end) for part in every if not part.waits))
     working = sum(end - begin for begin, end in busy)
     free = [(first, busy[0][0])] if busy else []
-    free += [(one[1], other[0]) for one, other in zip(busy, busy[1:], strict=False)]
+    free += [(one[1], other[0]) for one, other in pairwise(busy)]
     free += [(busy[-1][1], last)] if busy else []
     shown = max(working * IDLE_SHARE, 0.05)
     idle = [(begin, end) for begin, end in free if end - begin > max(IDLE, 3 * shown)]

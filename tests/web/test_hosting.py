@@ -179,12 +179,18 @@ def test_a_store_that_can_not_be_opened_is_told_at_the_start(tmp_path: Path) -> 
 async def test_a_run_can_be_looked_at_while_it_changes_in_another_thread() -> None:
     """Results are read on the web server's loop while the engine's thread adds to the run."""
     enough = threading.Event()
-    body = create_workflow(id="body").then(add("a")).then(add("b"))
+
+    @step
+    async def pause(data: dict[str, int]) -> dict[str, int]:
+        await asyncio.sleep(0.001)  # it grows, but not faster than it can be looked at
+        return data
+
+    body = create_workflow(id="body").then(add("a")).then(add("b")).then(pause)
     workflow = create_workflow(id="w").do_until(body, lambda _: enough.is_set())
     with Hosting([workflow]) as hosting:
         run = await hosting.engine.create_run("w")
         await hosting.act(lambda: run.start_soon({"n": 0}))
-        for _ in range(20):
+        for _ in range(150):
             result = await run.result()
             assert {record.status for record in result.steps.values()} <= {"running", "success"}
             await run.statuses()

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
 from engine import Run, StepContext, Workflow, create_workflow, step
-from studio.app import create_app
+from studio.app import create_app, page_routers
 from studio.hosting import Hosting
 from studio.hub import SKIP, Hub
 from studio.live import LIST_PARTS, LIVE_PARTS, Moment, place_of, places
@@ -26,6 +26,7 @@ Flow = Workflow[Any, Any]
 def parts() -> Iterator[list[Moment]]:
     """The moments that were rendered; a frame's content is the seqs of its events."""
     seen: list[Moment] = []
+    list(page_routers())  # the pages register theirs when they are imported: not in the middle of a test
     before = LIVE_PARTS[:], LIST_PARTS[:]
 
     def seqs(moment: Moment) -> str:

@@ -55,9 +55,7 @@ async def page(
     hosting, settings, rendering = hosting_of(request), settings_of(request), rendering_of(request)
     around = await shell(hosting, settings, here)
     trouble = hosting.engine_trouble()
-    return rendering.page(
-        request, template, {"title": title, "shell": around, "trouble": trouble, **context}, status
-    )
+    return rendering.page(request, template, {"title": title, "shell": around, "trouble": trouble, **context}, status)
 
 
 async def typed_items(request: Request) -> Sequence[tuple[str, str]]:

@@ -1,0 +1,200 @@
+"""A run is watched in a browser: live to its end, step by step, and to the error of one that failed."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from engine import StepContext, create_step, create_workflow, step
+from studio.app import create_app
+from studio.hosting import Hosting
+from studio.settings import Settings
+from tests.browser.paper import FLAGS
+from tests.fixtures import add
+
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
+GATE = threading.Event()
+
+
+@step
+def gated(data: dict[str, int]) -> dict[str, int]:
+    assert GATE.wait(10)
+    return data
+
+
+@step
+async def ask(data: dict[str, int], ctx: StepContext) -> dict[str, int]:
+    answer = await ctx.ask({"n": data["n"]}, int, title="How many more?")
+    return {"n": data["n"] + answer}
+
+
+def deeper(data: dict[str, int]) -> None:
+    raise LookupError(f"nothing at {data['n']}")
+
+
+def broken(data: dict[str, int]) -> None:
+    deeper(data)
+
+
+WORKFLOWS = (
+    create_workflow(id="watched").then(add("first")).then(gated).then(add("last")),
+    create_workflow(id="fails").then(add("first")).then(create_step(id="broken", execute=broken)),
+    create_workflow(id="asks").then(add("first")).then(ask),
+    create_workflow(id="both").parallel([ask, gated]),
+)
+
+
+@dataclass
+class Served:
+    """A studio on a port of its own."""
+
+    hosting: Hosting
+    url: str
+
+    def start(self, workflow: str, *, wait: bool = True, **options: Any) -> str:
+        """A new run with one input; its id."""
+
+        async def begin() -> str:
+            run = await self.hosting.engine.create_run(workflow)
+            await self.hosting.act(lambda: run.start_soon({"n": 1}, **options))
+            if wait:
+                await run.wait(10)
+            return run.run_id
+
+        made: list[str] = []  # in a thread: the browser has this one's loop
+        thread = threading.Thread(target=lambda: made.append(asyncio.run(begin())))
+        thread.start()
+        thread.join()
+        return made[0]
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    with Hosting(WORKFLOWS) as hosting, socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port = listening.getsockname()[1]
+        app = create_app(hosting, Settings(port=port, target="watch.py"))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield Served(hosting, f"http://127.0.0.1:{port}")
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    yield from watched(context)
+
+
+def watched(context: BrowserContext) -> Iterator[Page]:
+    """A page that may complain of nothing."""
+    complaints: list[str] = []
+    page = context.new_page()
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def test_a_run_is_watched_to_its_end_without_a_reload(served: Served, page: Page) -> None:
+    GATE.clear()
+    run = served.start("watched", wait=False)
+    page.goto(f"{served.url}/runs/{run}")
+    page.evaluate("window.isTheSame = true")
+    status = page.locator("#run-status [data-status]")
+    expect(status).to_have_attribute("data-status", "running")
+    expect(page.locator(".light")).to_have_attribute("data-state", "live")
+    expect(page.locator('.node[data-place="gated"]')).to_have_attribute("data-status", "running")
+    expect(page.locator('.node[data-place="last"]')).to_have_attribute("data-status", "pending")
+
+    GATE.set()
+    expect(status).to_have_attribute("data-status", "success")
+    expect(page.locator('.node[data-place="last"]')).to_have_attribute("data-status", "success")
+    expect(page.locator("#timeline a.lane .name")).to_have_text(["first", "gated", "last"])
+    expect(page.locator("#run-actions").get_by_role("button")).to_have_text([re.compile("Re-run"), "Delete"])
+    assert page.evaluate("window.isTheSame")
+
+
+def test_a_run_that_is_held_is_stepped_through_by_its_buttons(served: Served, page: Page) -> None:
+    GATE.set()
+    run = served.start("watched", paused=True)
+    page.goto(f"{served.url}/runs/{run}")
+    status = page.locator("#run-status [data-status]")
+    for done in (["first"], ["first", "gated"]):
+        page.get_by_role("button", name="Step").click()
+        for place in done:
+            expect(page.locator(f'.node[data-place="{place}"]')).to_have_attribute("data-status", "success")
+        expect(status).to_have_attribute("data-status", "paused")
+    page.keyboard.press("c")
+    expect(status).to_have_attribute("data-status", "success")
+
+
+def test_the_error_of_a_failed_run_is_where_one_looks_first(served: Served, page: Page) -> None:
+    run = served.start("fails")
+    page.goto(f"{served.url}/runs")
+    page.locator(f'a.main[href="/runs/{run}"]').click()
+    inspector = page.locator("#inspector")
+    expect(inspector).to_contain_text("LookupError")
+    expect(inspector).to_contain_text("nothing at 2")
+    expect(inspector.locator("section").first).to_contain_text("in deeper")
+    expect(inspector.locator("section").first).to_contain_text("raise LookupError(")
+    page.locator('.node[data-place="first"]').click()  # the picture leads to the step
+    expect(page.locator("#inspector h2")).to_have_text("first")
+    assert "step=first" in page.url
+
+
+def test_what_is_typed_into_the_question_stays_while_the_page_follows(served: Served, page: Page) -> None:
+    GATE.clear()
+    run = served.start("both", wait=False)
+    page.goto(f"{served.url}/runs/{run}")
+    question = page.locator("#run-question")
+    expect(question).to_contain_text("How many more?")
+    field = question.locator("input.input")
+    field.fill("41")
+    GATE.set()
+    expect(page.locator("#timeline a.lane.is-success .name")).to_have_text(["gated"])
+    expect(page.locator("#run-status [data-status]")).to_have_attribute("data-status", "suspended")
+    expect(field).to_have_value("41")
+    question.get_by_role("button", name="Resume run").click()
+    expect(page.locator("#run-status [data-status]")).to_have_attribute("data-status", "success")
+    expect(question).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 1024, 390])
+def test_the_pages_of_runs_have_no_barrier_and_fit(browser: Browser, served: Served, scheme: Any, width: int) -> None:
+    asks, fails = served.start("asks"), served.start("fails")
+    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    for page in watched(context):
+        for path in (
+            "/runs",
+            f"/runs/{asks}",
+            f"/runs/{fails}?view=journal",
+            f"/runs/{fails}?view=timeline&step=&tab=events",
+        ):
+            page.goto(served.url + path)
+            found = Axe().run(page, options=RULES).response["violations"]
+            assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], path
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
