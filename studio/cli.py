@@ -50,17 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _with_command(words: Sequence[str]) -> list[str]:
-    """The words with their command: ``studio TARGET`` and ``studio --port N`` mean ``studio serve``."""
-    is_serve = bool(words) and words[0] not in {*COMMANDS, "-h", "--help", "--version"}
+    """The words with their command: ``studio``, ``studio TARGET`` and ``studio --port N`` mean ``studio serve``."""
+    is_serve = not words or words[0] not in {*COMMANDS, "-h", "--help", "--version"}
     return ["serve", *words] if is_serve else list(words)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="studio", description="Run and draw workflows. Without a command: run the bundled examples, one by one."
+        prog="studio",
+        description="Without a command, or with a TARGET: open the studio in the browser, on TARGET, else workflows.py, "
+        "else the bundled examples.",
     )
     parser.add_argument("--version", action="version", version=f"studio {__version__}")
-    parser.set_defaults(action=run_examples)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     run = commands.add_parser("run", help="run a workflow and show its steps", epilog=CODES)

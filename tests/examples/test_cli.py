@@ -50,11 +50,11 @@ def studio(*words: str | Path, cwd: Path, **more: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
 
 
-def test_without_a_command_all_examples_run_and_say_what_happens(tmp_path: Path) -> None:
+def test_examples_run_one_by_one_and_say_what_happens(tmp_path: Path) -> None:
     here, temporary = tmp_path / "here", tmp_path / "temporary"
     here.mkdir()
     temporary.mkdir()
-    code, out, err = studio(cwd=here, TMPDIR=str(temporary), TEMP=str(temporary))
+    code, out, err = studio("examples", cwd=here, TMPDIR=str(temporary), TEMP=str(temporary))
     assert (code, err) == (0, "")
     assert re.findall(r"^([\w-]+): ", out, re.MULTILINE) == ["weather", "csv-import", "order", "review", "release"]
     assert re.findall(r"^  (success|failed|suspended)$", out, re.MULTILINE) == ["success"] * 5

@@ -59,7 +59,7 @@ async def begin(hosting: Hosting, workflow: str, input: Any = None) -> Run:
 async def finished(hosting: Hosting, workflow: str, input: Any = None) -> tuple[Run, int]:
     """A run that has ended, and how many events it has."""
     run = await begin(hosting, workflow, input)
-    await run.wait(10)
+    await run.wait(50)
     return run, len([event async for event in run.events(follow=False)])
 
 
@@ -135,7 +135,7 @@ async def test_frames_are_at_most_twenty_a_second_however_much_happens(parts: li
 
 
 async def test_a_viewer_that_is_far_behind_skips_to_the_present(store_url: str, parts: list[Moment]) -> None:
-    with Hosting([chatty(SKIP + 200)], store=store_url) as hosting:
+    with Hosting([chatty(SKIP * 3)], store=store_url) as hosting:
         run, count = await finished(hosting, "chatty")
         hub = Hub(hosting)
         viewer = Viewer().follow(hub, run.run_id)
