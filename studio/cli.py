@@ -58,8 +58,8 @@ def _with_command(words: Sequence[str]) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="studio",
-        description="Without a command, or with a TARGET: open the studio in the browser, on TARGET, else workflows.py, "
-        "else the bundled examples.",
+        description="Without a command, or with a TARGET: open the studio in the browser (on TARGET, else on "
+        "workflows.py, else on the bundled examples).",
     )
     parser.add_argument("--version", action="version", version=f"studio {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")

@@ -89,7 +89,7 @@ async def test_while_a_step_blocks_the_engine_pages_read_and_actions_name_the_st
             "first": "success",
             "greedy": "running",
         }
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 5
 
         began = time.monotonic()
         with pytest.raises(
@@ -97,7 +97,7 @@ async def test_while_a_step_blocks_the_engine_pages_read_and_actions_name_the_st
             match=r"'greedy' of .* 'blocks' .*test_hosting\.py, line \d+, .*Nothing was changed",
         ):
             await hosting.act(lambda: other.start_soon({"n": 1}))
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 10
 
         blocking.is_free.set()
         assert (await (await hosting.engine.get_run(run_id)).wait(5)).status == "success"
@@ -182,7 +182,7 @@ async def test_a_run_can_be_looked_at_while_it_changes_in_another_thread() -> No
 
     @step
     async def pause(data: dict[str, int]) -> dict[str, int]:
-        await asyncio.sleep(0.001)  # it grows, but not faster than it can be looked at
+        await asyncio.sleep(0.01)  # it grows, but not faster than it can be looked at
         return data
 
     body = create_workflow(id="body").then(add("a")).then(add("b")).then(pause)
@@ -190,7 +190,7 @@ async def test_a_run_can_be_looked_at_while_it_changes_in_another_thread() -> No
     with Hosting([workflow]) as hosting:
         run = await hosting.engine.create_run("w")
         await hosting.act(lambda: run.start_soon({"n": 0}))
-        for _ in range(150):
+        for _ in range(50):
             result = await run.result()
             assert {record.status for record in result.steps.values()} <= {"running", "success"}
             await run.statuses()
