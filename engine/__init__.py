@@ -67,6 +67,7 @@ from engine.errors import (
 )
 from engine.events import Event
 from engine.flow import chain, from_context, from_init, from_state, from_step, template, value
+from engine.redaction import redacted, register_secret, without_secrets
 from engine.reducers import reduce
 from engine.result import RunInfo, RunResult, StepRecord
 from engine.retry import RetryPolicy
@@ -146,8 +147,11 @@ __all__ = [
     "from_init",
     "from_state",
     "from_step",
+    "redacted",
     "reduce",
+    "register_secret",
     "step",
     "template",
     "value",
+    "without_secrets",
 ]

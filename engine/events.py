@@ -7,11 +7,12 @@ data.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.clock import as_datetime
+from engine.redaction import redacted, redacted_error
 from engine.values import INLINE_BYTES, Value
 
 if TYPE_CHECKING:
@@ -213,6 +214,20 @@ class Event:
     path: str | None = None
     attempt: int | None = None
     data: dict[str, Any] = field(default_factory=dict)
+
+    def redacted(self) -> Event:
+        """The same for showing: secrets in what users gave are hidden. See ``register_secret``."""
+        return replace(self, data={key: _shown(key, value) for key, value in self.data.items()})
+
+
+_OURS = frozenset({"schema", "token", "label", "next_at", "expires_at", "due", "iteration", "level", "arms"})
+"""Keys of an event's data whose values are the engine's, or the definition's."""
+
+
+def _shown(key: str, value: Any) -> Any:
+    if key in _OURS:
+        return value
+    return redacted_error(value) if key == "error" and isinstance(value, dict) else redacted(value)
 
 
 _PROMISED = {

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from engine import codec
 from engine.errors import DataFault, NotSerializable
 from engine.parts import difference, find_unstorable, step, type_name
+from engine.redaction import is_sensitive
 
 _SHOWN = 10  # problems in one message; all of them are in ``DataFault.problems``
 _GOT = 40
@@ -45,7 +46,7 @@ def fault(problems: list[tuple[str, str]]) -> DataFault:
 def _problem(detail: Any, *, hide: bool) -> tuple[str, str]:
     path = "$" + "".join(step(part) for part in detail["loc"])
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    if hide or detail["type"] == "missing":
+    if hide or detail["type"] == "missing" or any(is_sensitive(str(part)) for part in detail["loc"]):
         return path, message
     return path, f"{message} (got {_got(detail['input'])})"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from engine.cells import DONE, Cell, Frame, ancestors
 from engine.clock import as_datetime
 from engine.errors import RunFailed
 from engine.plan import Branch, Foreach, Loop, Parallel
+from engine.redaction import redacted, redacted_error
 from engine.schema import ANY
 from engine.state import RunState
 from engine.values import Value
@@ -35,6 +36,18 @@ class StepRecord:
     suspend_payload: Any = None
     resume_data: Any = None
     iterations: tuple[StepRecord, ...] = ()
+
+    def redacted(self) -> StepRecord:
+        """The same for showing: secrets in its data are hidden. See ``register_secret``."""
+        return replace(
+            self,
+            input=redacted(self.input),
+            output=redacted(self.output),
+            error=redacted_error(self.error),
+            suspend_payload=redacted(self.suspend_payload),
+            resume_data=redacted(self.resume_data),
+            iterations=tuple(record.redacted() for record in self.iterations),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +74,17 @@ class RunResult:
         if self.status == "success":
             return self.result
         raise RunFailed(f"run {self.run_id!r} of {self.workflow_id!r} {self._why()}", self)
+
+    def redacted(self) -> RunResult:
+        """The same for showing: secrets in its data are hidden. See ``register_secret``."""
+        return replace(
+            self,
+            input=redacted(self.input),
+            steps=RedactedSteps(self.steps),
+            result=redacted(self.result),
+            error=redacted_error(self.error),
+            state=redacted(self.state),
+        )
 
     def _why(self) -> str:
         error = self.error or {}
@@ -126,6 +150,29 @@ class Steps(Mapping[str, StepRecord]):
 
     def __repr__(self) -> str:
         return repr({path: self[path] for path in self})
+
+
+class RedactedSteps(Mapping[str, StepRecord]):
+    """Records for showing, made as they are asked for."""
+
+    def __init__(self, steps: Mapping[str, StepRecord]) -> None:
+        self._steps = steps
+        self._made: dict[str, StepRecord] = {}
+
+    def __getitem__(self, path: str) -> StepRecord:
+        made = self._made.get(path)
+        if made is None:
+            made = self._made[path] = self._steps[path].redacted()
+        return made
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._steps)
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 def _plain(value: Value | None) -> Any:

@@ -6,6 +6,8 @@ import logging
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from engine.redaction import redacted_text
+
 if TYPE_CHECKING:
     from engine.cells import Cell
     from engine.host import Host
@@ -24,13 +26,17 @@ class RunLogger(logging.LoggerAdapter[logging.Logger]):
         self._cell = cell
 
     def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
-        super().log(level, msg, *args, **kwargs)
         text = str(msg)
         if args:
             try:
                 text = text % (args[0] if len(args) == 1 and isinstance(args[0], dict) else args)
             except (TypeError, ValueError, KeyError):
                 text = f"{text} {args!r}"
+        shown = redacted_text(text)
+        if shown == text:
+            super().log(level, msg, *args, **kwargs)
+        else:  # the run's log keeps what was said; what others read does not
+            super().log(level, "%s", shown, **kwargs)
         executor, path = self._executor, self._cell.path
         name = logging.getLevelName(level).lower()
         if executor.home.is_home:  # at once, so that it stands before the outcome of the step that says it

@@ -7,11 +7,12 @@ transaction.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from engine.events import Fact
+from engine.redaction import redacted, redacted_text
 
 T = TypeVar("T")
 
@@ -46,6 +47,11 @@ class Suspension:
     schema: dict[str, Any] | None
     created_at: datetime
     expires_at: datetime | None
+
+    def redacted(self) -> Suspension:
+        """The same for showing: secrets in the title and the payload are hidden. See ``register_secret``."""
+        title = None if self.title is None else redacted_text(self.title)
+        return replace(self, title=title, payload=redacted(self.payload))
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from studio.guard import GuardRules, UnsafeRules, uvicorn_options
 from studio.hosting import Hosting
 from studio.hub import Hub
 from studio.loader import discover, usual_target
+from studio.log_lines import LogLines
 from studio.reloading import Reloading
 from studio.settings import Settings, SettingsError
 
@@ -92,7 +93,7 @@ def _say(line: str) -> None:
 
 def _log_to_terminal() -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(LogLines())
     for name, level in (("studio", logging.INFO), ("engine", logging.WARNING), ("uvicorn", logging.ERROR)):
         logger = logging.getLogger(name)
         logger.setLevel(level)

@@ -9,7 +9,16 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
-from engine import AlreadyResumed, EngineError, InvalidResume, NotSuspended, StoreError, Suspension, UnknownRun
+from engine import (
+    AlreadyResumed,
+    EngineError,
+    InvalidResume,
+    NotSuspended,
+    StoreError,
+    Suspension,
+    UnknownRun,
+    redacted,
+)
 from studio.forms import MISSING, errors_from, parse
 from studio.hosting import EngineBlocked, Hosting
 from studio.pages.shell import page, typed_items
@@ -166,7 +175,7 @@ async def _story(hosting: Hosting, token: str, run_id: str) -> GoneView:
         if event.data.get("token") != token:
             continue
         if event.type == "step.suspended":
-            title, known = str(event.data.get("title") or ""), True
+            title, known = redacted(str(event.data.get("title") or "")), True
         elif event.type == "step.resumed":
             by = str(event.data.get("by") or "")
             return GoneView(token, run_id, run_href(run_id), "answered", title, by, event.at)

@@ -68,6 +68,7 @@ def question_view(
 
     ``back="list"``: whoever answers returns to the list of questions, else to the run.
     """
+    suspension = suspension.redacted()
     href = question_href(suspension.token, suspension.run_id)
     id = f"ask-{suspension.token}"
     action = f"{href}&back={back}" if back else href

@@ -45,7 +45,7 @@ async def window(run: Run, last: int, before: int | None) -> list[Event]:
     async for event in run.events(max(0, end - 1 - WINDOW), follow=False):
         if event.seq >= end and (before is not None or len(found) >= 2 * WINDOW):
             break
-        found.append(event)
+        found.append(event.redacted())
     return found
 
 
@@ -76,4 +76,4 @@ def brief(data: Any) -> str:
 
 def line(event: Event) -> str:
     """An event as one line of NDJSON."""
-    return json.dumps(asdict(event), ensure_ascii=False, default=datetime.isoformat) + "\n"
+    return json.dumps(asdict(event.redacted()), ensure_ascii=False, default=datetime.isoformat) + "\n"

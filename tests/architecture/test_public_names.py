@@ -19,8 +19,8 @@ NAMES = """
     SchemaError StateConflict Step StepCanceled StepContext StepRecord StepTimeout Store StoreCorrupt StoreError
     StoreNewer Suspension SuspensionExpired UnknownLabel UnknownRun UnknownStep UnknownWorkflow Workflow
     WorkflowMissing
-    chain clone_step clone_workflow create_step create_workflow from_context from_init from_state from_step reduce
-    step template value
+    chain clone_step clone_workflow create_step create_workflow from_context from_init from_state from_step
+    redacted reduce register_secret step template value without_secrets
 """
 
 

@@ -1,0 +1,226 @@
+"""Hides what nobody should read from what is shown: pages, frames, logs, exports, tracebacks.
+
+The log of a run keeps what steps get; whatever shows it goes through here. A value is hidden if its field is called
+like a secret (``password``, ``api_key``, ``Authorization``), and from then on wherever it stands; if it was registered;
+or if it stands in an environment variable that is called like a secret. Types made for secrets (``SecretStr``) are
+never stored in the first place.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+HIDDEN = "[redacted]"
+"""What stands in the place of a secret."""
+
+SHORTEST = 6
+"""Characters from which on a text is worth knowing as a secret: a shorter one stands in too many innocent texts."""
+
+MOST_LEARNED = 256
+"""Secrets that were seen in fields and are looked for elsewhere; the oldest are forgotten."""
+
+MOST_SEEN = 20_000
+"""Parts of a value that are looked through for secrets before it is shown."""
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_ALONE = frozenset(
+    {"password", "passwd", "passphrase", "passcode", "pwd", "secret", "secrets", "authorization", "credential"}
+    | {"credentials", "cookie", "cookies", "jwt", "apikey", "privatekey", "accesskey", "accesstoken", "authtoken"}
+)
+_KEYS = frozenset({"api", "access", "private", "secret", "signing", "encryption", "auth", "master", "ssh"})
+_PLACES = frozenset({"next", "page", "continuation", "max", "min", "pad", "eos", "bos", "unk", "prompt", "sync"})
+"""What a ``token`` is that is no secret: a place in a list, a word of a language model."""
+
+# Every repetition has a limit, so that no text takes long.
+_NAMED = re.compile(
+    r"(?<![\w-])(?=[\w-]{0,50}(?:pass|pwd|secret|token|key|auth|cookie|credential|jwt))"
+    r"(?P<name>[\w-]{2,60})\\?[\"']?\s{0,3}"
+    r"(?P<is>[:=]\s{0,3}\\?[\"'](?P<quoted>[^\"'\\\n]{1,2000})"
+    r"|=(?P<plain>[^\s,;&\"'<>(){}\[\]]{1,2000})"
+    r"|:\s{0,3}(?:(?:bearer|basic)\s{1,3})?(?P<word>(?=[^\s\d]{0,200}\d)[^\s,;&\"'<>(){}\[\]]{6,2000}))",
+    re.IGNORECASE,
+)
+_BEARER = re.compile(r"\b(bearer\s{1,3})(?=[^\s\d]{0,200}\d)[\w.~+/=-]{8,2000}", re.IGNORECASE)
+_ADDRESS = re.compile(r"(://[^\s/@:]{0,200}:)[^\s/@]{1,200}(?=@)")
+
+
+class _Known:
+    """Texts that are secrets wherever they stand."""
+
+    def __init__(self) -> None:
+        self._lasting: set[str] | None = None
+        self._learned: dict[str, None] = {}
+        self._lock = threading.Lock()
+        self._sorted: tuple[str, ...] = ()
+
+    def register(self, text: str) -> None:
+        with self._lock:
+            self._lasting_texts().add(text)
+            self._sort()
+
+    def learn(self, text: str) -> None:
+        if len(text) < SHORTEST or text == HIDDEN or text in self._learned:
+            return
+        with self._lock:
+            self._learned[text] = None
+            while len(self._learned) > MOST_LEARNED:
+                del self._learned[next(iter(self._learned))]
+            self._sort()
+
+    def hide(self, text: str) -> str:
+        if self._lasting is None:
+            with self._lock:
+                self._sort()
+        for secret in self._sorted:
+            if secret in text:
+                text = text.replace(secret, HIDDEN)
+        return text
+
+    def _sort(self) -> None:
+        self._sorted = tuple(sorted({*self._lasting_texts(), *self._learned}, key=len, reverse=True))
+
+    def _lasting_texts(self) -> set[str]:
+        if self._lasting is None:
+            found = (value for name, value in os.environ.items() if is_sensitive(name))
+            self._lasting = {value for value in found if len(value) >= SHORTEST}
+        return self._lasting
+
+
+_known = _Known()
+
+
+def register_secret(value: str) -> None:
+    """Hide ``value`` wherever data is shown from now on, in this process: in pages, logs, exports and tracebacks.
+
+    Raises ``ValueError`` if it is shorter than six characters, since it would then be found in innocent texts.
+    """
+    if len(value) < SHORTEST:
+        raise ValueError(f"a secret that can be hidden is a text of at least {SHORTEST} characters")
+    _known.register(value)
+
+
+@lru_cache(4096)
+def is_sensitive(name: str) -> bool:
+    """Whether a field of this name holds a secret: ``api_key``, ``X-Auth-Token``, ``clientSecret``."""
+    words = [word.lower() for word in _WORD.findall(name[:200])]
+    if not words:
+        return False
+    last, before = words[-1], words[-2] if len(words) > 1 else ""
+    if last == "token":
+        return before not in _PLACES
+    if last in ("key", "keys"):
+        return before in _KEYS
+    return not _ALONE.isdisjoint((last, before + last))
+
+
+def redacted(data: Any) -> Any:
+    """A copy of plain JSON data with the secrets hidden: by the names of fields, and known values in every text."""
+    _learn(data)
+    return _redacted(data)
+
+
+def _redacted(data: Any) -> Any:
+    match data:
+        case str():
+            return redacted_text(data)
+        case Mapping():
+            return {name: HIDDEN if _hides(name, value) else _redacted(value) for name, value in data.items()}
+        case list() | tuple():
+            return [_redacted(item) for item in data]
+        case _:
+            return data
+
+
+def without_secrets(data: Any) -> Any:
+    """Plain JSON data for a form to begin with: what would be hidden is left out, so that it is asked for."""
+    match data:
+        case Mapping():
+            return {name: without_secrets(value) for name, value in data.items() if not _is_secret(name, value)}
+        case list() | tuple():
+            return [without_secrets(item) for item in data]
+        case str() if redacted_text(data) != data:
+            return None
+        case _:
+            return data
+
+
+def redacted_text(text: str) -> str:
+    """A text with the secrets hidden: known values, and what stands beside a name that says secret."""
+    text = _known.hide(text)
+    if ":" in text or "=" in text:
+        text = _ADDRESS.sub(rf"\1{HIDDEN}", _NAMED.sub(_hide_named, text))
+    return _BEARER.sub(rf"\1{HIDDEN}", text)
+
+
+def redacted_traceback(trace: str) -> str:
+    """A traceback with the secrets hidden. Its lines of source stay as they are: they say where a secret comes from."""
+    shown, is_frame = [], False
+    for line in trace.split("\n"):
+        is_source = is_frame and line.startswith("    ")
+        shown.append(_known.hide(line) if is_source else redacted_text(line))
+        is_frame = line.startswith('  File "')
+    return "\n".join(shown)
+
+
+def redacted_error(error: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """An error of a run or a step, as it may be shown."""
+    if error is None:
+        return None
+    shown: dict[str, Any] = redacted({name: part for name, part in error.items() if name != "traceback"})
+    if "traceback" in error:
+        shown["traceback"] = redacted_traceback(str(error["traceback"]))
+    return shown
+
+
+def _hides(name: object, value: Any) -> bool:
+    # A flag or nothing says no more than that there is a secret.
+    return value not in (None, "", [], {}) and not isinstance(value, bool) and is_sensitive(str(name))
+
+
+def _is_secret(name: object, value: Any) -> bool:
+    return _hides(name, value) or (isinstance(value, str) and redacted_text(value) != value)
+
+
+def _hide_named(found: re.Match[str]) -> str:
+    if not is_sensitive(found["name"]):
+        return found[0]
+    group = next(name for name in ("quoted", "plain", "word") if found[name] is not None)
+    begin, end = found.start(group) - found.start(), found.end(group) - found.start()
+    return f"{found[0][:begin]}{HIDDEN}{found[0][end:]}"
+
+
+def _learn(data: Any) -> None:
+    """Look through data for secrets, so that they are hidden in other texts too: in an error that repeats one."""
+    waiting, left = [data], MOST_SEEN
+    while waiting and left > 0:
+        left -= 1
+        found = waiting.pop()
+        if isinstance(found, Mapping):
+            for name, part in found.items():
+                if _hides(name, part):
+                    _learn_all(_texts(part))
+                elif isinstance(part, Mapping | list | tuple):
+                    waiting.append(part)
+        elif isinstance(found, list | tuple):
+            waiting += [part for part in found[:left] if isinstance(part, Mapping | list | tuple)]
+
+
+def _learn_all(texts: Iterable[str]) -> None:
+    for text in texts:
+        _known.learn(text)
+        kind, _, rest = text.partition(" ")
+        if kind.lower() in ("bearer", "basic"):
+            _known.learn(rest.strip())
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(part)
