@@ -12,12 +12,16 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from engine import EngineError, Event, Run, RunResult, RunRow, UnknownRun
+from engine import EngineError, Event, Run, RunResult, UnknownRun
 from studio.hosting import Hosting
-from studio.live import Frame, ListMoment, Moment, list_text, run_frame
+from studio.lists import Lists
+from studio.live import Frame, Moment, run_frame
+from studio.picture import Picture
+from studio.waking import Signal
 
 log = logging.getLogger("studio")
 
@@ -26,9 +30,6 @@ PACE = 0.05
 
 REST = 4
 """How many times as long as a frame took to make nothing is made after it: a huge run leaves the pages their time."""
-
-LIST_PACE = 0.5
-"""Seconds between two looks at the lists."""
 
 FULL = 500
 """Events in one frame at most."""
@@ -45,26 +46,7 @@ SEND_LIMIT = 5.0
 VIEWERS = 1024
 """How many there may be at once."""
 
-NEWEST = 100
-"""Runs that are watched for changes in the lists."""
-
 ENDED, RESTART, BUSY, UNKNOWN = 1000, 1012, 1013, 4404
-
-
-class Signal:
-    """Wakes everybody who waits, each time."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    def wake(self) -> None:
-        """Wake those who wait now."""
-        self._event.set()
-        self._event = asyncio.Event()
-
-    async def wait(self) -> None:
-        """Until the next :meth:`wake`."""
-        await self._event.wait()
 
 
 class Channel:
@@ -83,6 +65,9 @@ class Channel:
         self._newest = after
         self._present: tuple[int, RunResult, dict[str, str]] | None = None
         """The run as last looked at, and up to which event that is at least."""
+        self._picture = Picture()
+        self._looking = asyncio.Lock()
+        """One look after the other: what is said of the picture builds upon the look before."""
         self._cost = 0.0
         self._arrived = asyncio.Event()
         self._moved = Signal()
@@ -98,19 +83,27 @@ class Channel:
 
     async def _read(self) -> None:
         try:
-            async for event in self.run.events(self.head):
-                self._pending.append(event)
-                self._newest = event.seq
-                if len(self._pending) > SKIP:
-                    self._pending.clear()
-                self._arrived.set()
-                if event.seq % 64 == 0:
-                    await asyncio.sleep(0)  # a long log is read without a pause
+            while await self._follow():
+                pass
         except EngineError as error:
             log.debug("following run %s ends: %s", self.run.run_id, error)
         finally:
             self.is_over = True
             self._arrived.set()
+
+    async def _follow(self) -> bool:
+        """Read what happens, to the end; ``True`` if it is more than can be shown, and the rest so far was skipped."""
+        async for event in self.run.events(self._newest):
+            self._pending.append(event)
+            self._newest = event.seq
+            self._arrived.set()
+            if len(self._pending) > SKIP:
+                self._pending.clear()
+                self._newest = await self._hosting.engine.store.last_seq(self.run.run_id)
+                return True
+            if event.seq % 64 == 0:
+                await asyncio.sleep(0)  # a long log is read without a pause
+        return False
 
     async def _compose(self) -> None:
         while not (self.is_over and self.head >= self._newest):
@@ -143,30 +136,42 @@ class Channel:
         self._moved.wake()
 
     async def _frame(self, after: int, seq: int, events: tuple[Event, ...]) -> Frame:
-        began = time.perf_counter()
-        if self._present is None or self._present[0] < seq:
-            self._present = (self._newest, await self.run.result(), await self.run.statuses())
-        _, result, statuses = self._present
-        moment = Moment(
-            hosting=self._hosting,
-            run=self.run,
-            workflow=self._hosting.catalog.workflows.get(self.run.workflow_id),
-            result=result,
-            statuses=statuses,
-            events=events,
-            seq=seq,
-            gap=not events,
-        )
-        frame = run_frame(moment, after)
-        self._cost = time.perf_counter() - began
-        return frame
+        async with self._looking:
+            began = time.thread_time()  # not the clock: on a busy machine it would say that everything is dear
+            workflow = self._hosting.catalog.workflows.get(self.run.workflow_id)
+            if self._present is None or self._present[0] < seq:
+                self._present = (self._newest, await self.run.result(), await self.run.statuses())
+                last = await self._hosting.engine.store.last_seq(self.run.run_id)
+                self._picture.see(workflow, self._present[2], last)
+            _, result, statuses = self._present
+            moment = Moment(
+                hosting=self._hosting,
+                run=self.run,
+                workflow=workflow,
+                result=result,
+                statuses=statuses,
+                events=events,
+                seq=seq,
+                gap=not events,
+                drawn=self._picture.since(after),
+            )
+            frame = run_frame(moment, after)
+            self._cost = time.thread_time() - began
+            return frame
 
-    async def next(self, cursor: int) -> Frame | None:
-        """The frame for a viewer who has seen everything up to ``cursor``; ``None`` once there will be none."""
+    async def next(self, cursor: int, *, first: bool = False) -> Frame | None:
+        """The frame for a viewer who has seen everything up to ``cursor``; ``None`` once there will be none.
+
+        The ``first`` has the whole picture: the page may show it as it was at a moment that nobody looked at here.
+        """
         while cursor >= self.head:
             if self.is_over and self.head >= self._newest:
                 return None
             await self._moved.wait()
+        frame = await self._frame_after(cursor)
+        return frame.also(self._picture.whole()) if first else frame
+
+    async def _frame_after(self, cursor: int) -> Frame:
         for frame in self._frames:
             if frame.after == cursor:
                 return frame
@@ -180,6 +185,17 @@ class Channel:
             return await self._frame(cursor, head, ())
         events = await _some(self.run, cursor, min(head, cursor + FULL))
         return await self._frame(cursor, events[-1].seq if events else head, events)
+
+    def viewer(self) -> Callable[[int], Awaitable[Frame | None]]:
+        """What gives the frames of one viewer."""
+        is_new = True
+
+        async def give(cursor: int) -> Frame | None:
+            nonlocal is_new
+            first, is_new = is_new, False
+            return await self.next(cursor, first=first)
+
+        return give
 
 
 async def _some(run: Run, after: int, last: int) -> tuple[Event, ...]:
@@ -198,78 +214,6 @@ async def _some(run: Run, after: int, last: int) -> tuple[Event, ...]:
 async def _log(run: Run, after: int) -> AsyncGenerator[Event]:
     async for event in run.events(after, follow=False):
         yield event
-
-
-class Lists:
-    """What changes in the lists, looked for while anybody looks."""
-
-    def __init__(self, hosting: Hosting) -> None:
-        self._hosting = hosting
-        self.viewers = 0
-        self._rows: dict[str, RunRow] = {}
-        self._latest: ListMoment | None = None
-        self._text = ""
-        self._number = 0
-        self._moved = Signal()
-        self._task = asyncio.create_task(self._look(), name="lists")
-
-    def close(self) -> None:
-        """Nobody looks any more."""
-        self._task.cancel()
-
-    async def _look(self) -> None:
-        while True:
-            try:
-                moment = await self._moment()
-            except EngineError as error:
-                log.debug("the lists can't be read: %s", error)
-            else:
-                self._tell(moment)
-            await asyncio.sleep(LIST_PACE)
-
-    async def _moment(self) -> ListMoment:
-        hosting = self._hosting
-        rows = {row.run_id: row for row in (await hosting.engine.list_runs(limit=NEWEST)).items}
-        before, self._rows = self._rows, rows
-        return ListMoment(
-            hosting=hosting,
-            counts=await hosting.engine.counts(),
-            questions=await hosting.engine.open_questions(),
-            rows=tuple(row for id, row in rows.items() if _shown(before.get(id)) != _shown(row)),
-            version=hosting.catalog.version,
-            first=self._latest is None,
-        )
-
-    def _tell(self, moment: ListMoment) -> None:
-        before, self._latest = self._latest, moment
-        if before is None or moment.rows or _numbers(before) != _numbers(moment):
-            self._text = list_text(moment)
-            self._number += 1
-            self._moved.wake()
-
-    async def next(self, cursor: int) -> Frame | None:
-        """The next frame; what a viewer who comes now sees first is how everything is."""
-        while self._number == cursor or self._latest is None:
-            await self._moved.wait()
-        latest = self._latest
-        if cursor == self._number - 1 and not latest.first:
-            return Frame(cursor, self._number, self._text)
-        whole = ListMoment(
-            hosting=latest.hosting,
-            counts=latest.counts,
-            questions=latest.questions,
-            version=latest.version,
-            first=True,
-        )
-        return Frame(cursor, self._number, list_text(whole))
-
-
-def _numbers(moment: ListMoment) -> tuple[object, ...]:
-    return moment.counts, moment.questions, moment.version
-
-
-def _shown(row: RunRow | None) -> tuple[str, str | None] | None:
-    return None if row is None else (row.status, row.blocked)
 
 
 class Hub:
@@ -302,7 +246,7 @@ class Hub:
             channel = self._channels[run_id] = Channel(self._hosting, run, after)
         channel.viewers += 1
         try:
-            await self._serve(websocket, channel.next, after)
+            await self._serve(websocket, channel.viewer(), after)
         finally:
             channel.viewers -= 1
             if not channel.viewers:
@@ -310,15 +254,18 @@ class Hub:
                 if self._channels.get(run_id) is channel:
                     del self._channels[run_id]
 
-    async def watch_lists(self, websocket: WebSocket) -> None:
-        """Serve one viewer of lists and counters until it leaves, or the studio stops."""
+    async def watch_lists(self, websocket: WebSocket, query: str = "") -> None:
+        """Serve one viewer of lists and counters until it leaves, or the studio stops.
+
+        ``query`` says which list its page shows: see ``LIST_VIEWS``.
+        """
         await websocket.accept()
         lists = self._lists = self._lists or Lists(self._hosting)
-        lists.viewers += 1
+        lists.enter(query)
         try:
-            await self._serve(websocket, lists.next, -1)
+            await self._serve(websocket, partial(lists.next, query=query), -1)
         finally:
-            lists.viewers -= 1
+            lists.leave(query)
             if not lists.viewers:
                 lists.close()
                 self._lists = None

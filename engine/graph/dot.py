@@ -26,7 +26,7 @@ def dot_text(graph: Graph) -> str:
     for key, cluster in graph.clusters.items():
         frames[cluster.parent].append(key)
     lines += _inside(graph, None, "  ", nodes, frames)
-    lines += [f"  {_edge(edge)}" for edge in graph.edges]
+    lines += [f"  {_edge(edge)}" for edge in graph.ways]
     return "\n".join([*lines, "}\n"])
 
 

@@ -1,4 +1,6 @@
-"""A process of its own around Graphviz: DOT on stdin, JSON on stdout. Run as a file, so that it loads nothing else.
+"""A process of its own around Graphviz: DOT on stdin, JSON on stdout, or PNG with the argument ``png``.
+
+Run as a file, so that it loads nothing else.
 
 What kills Graphviz, or makes it take too long or too much memory, ends this process and not the one that asked.
 """
@@ -24,7 +26,8 @@ def main() -> None:
     import pygraphviz  # noqa: PLC0415 - after the limits
 
     text = sys.stdin.buffer.read().decode()
-    sys.stdout.buffer.write(pygraphviz.AGraph(string=text).draw(format="json0", prog="dot", args="-q"))
+    form = {"format": "png", "args": "-q -Gdpi=144"} if sys.argv[1:] == ["png"] else {"format": "json0", "args": "-q"}
+    sys.stdout.buffer.write(pygraphviz.AGraph(string=text).draw(prog="dot", **form))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ it is entered and left; blocks of a column stand on one line.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from engine.graph.geometry import GUTTER, PAD, STACK, TITLE, Box, Layout, Line, Point, pulled_back, settle, way_back
@@ -16,6 +17,7 @@ FAN, FAN_IN_FRAME = 38.0, 6.0
 """Above and below arms, where edges spread."""
 BESIDE = 22.0
 LABEL = 20.0
+BETWEEN_ROWS, MOST_COLUMNS = 16.0, 12
 SOFT = 0.34
 """How much of a curve's height goes into its bends; the rest is a slope."""
 
@@ -58,6 +60,8 @@ def measure(graph: Graph, block: Block) -> Extent:
             return _measure_frame(graph, block)
         case "row":
             return _measure_row([measure(graph, item) for item in block.items], FAN)
+        case "grid":
+            return _measure_grid([measure(graph, item) for item in block.items])
         case "catch":
             lane, arm = (measure(graph, item) for item in block.items)
             return Extent(lane.left, lane.right + BESIDE + arm.left + arm.right, arm.height + 2 * FAN, [lane, arm])
@@ -99,6 +103,24 @@ def _measure_row(parts: list[Extent], fan: float) -> Extent:
     return Extent(middle, width - middle, max(part.height for part in parts) + 2 * fan, parts, fan)
 
 
+def columns_of(count: int) -> int:
+    """How many columns a grid has: few enough that a screen shows all of them."""
+    return max(4, min(MOST_COLUMNS, round(math.sqrt(count * 0.16))))
+
+
+def _rows(parts: list[Extent]) -> list[list[Extent]]:
+    wide = columns_of(len(parts))
+    return [parts[first : first + wide] for first in range(0, len(parts), wide)]
+
+
+def _measure_grid(parts: list[Extent]) -> Extent:
+    """Arms in rows, each in a cell as wide as the widest; entered at the left, where its title is."""
+    rows, cell = _rows(parts), max(part.left + part.right for part in parts)
+    width, shown = (count * (cell + BESIDE) - BESIDE for count in (len(rows[0]), min(len(rows[0]), 4)))
+    height = sum(max(part.height for part in row) + BETWEEN_ROWS for row in rows) - BETWEEN_ROWS
+    return Extent(shown / 2, width - shown / 2, height, parts)
+
+
 def _gap(block: Block, index: int) -> float:
     """Between a column's block and the one before it; rows bring their own."""
     above, below = block.items[index - 1], block.items[index]
@@ -131,6 +153,8 @@ class _Walk:
                 self._place_frame(block, extent, at)
             case "row":
                 self._place_row(block, extent, at)
+            case "grid":
+                self._place_grid(block, extent, at)
             case "catch":
                 self._place_catch(block, extent, at)
             case "column":
@@ -154,6 +178,14 @@ class _Walk:
         for item, part in zip(block.items, extent.parts, strict=True):
             self._place_arm(item, part, Point(x + part.left, at.y + extent.fan), bottom)
             x += part.left + part.right + BESIDE
+
+    def _place_grid(self, block: Block, extent: Extent, at: Point) -> None:
+        items, y = iter(block.items), at.y
+        cell = max(part.left + part.right for part in extent.parts) + BESIDE
+        for row in _rows(extent.parts):
+            for column, part in enumerate(row):
+                self.place(next(items), part, Point(at.x - extent.left + column * cell + part.left, y))
+            y += max(part.height for part in row) + BETWEEN_ROWS
 
     def _place_catch(self, block: Block, extent: Extent, at: Point) -> None:
         lane, arm = extent.parts

@@ -35,7 +35,7 @@ _cache_lock = threading.Lock()
 
 def lay_out(graph: Graph, engine: str = "auto") -> Layout:
     """Positions of a graph, by ``"auto"``, ``"graphviz"`` (tried at any size) or ``"own"``; the same for the same."""
-    if len(graph.nodes) > LARGE and engine != "graphviz":
+    if (len(graph.nodes) > LARGE and engine != "graphviz") or graph.hidden:  # Graphviz knows no grid
         return fallback.lay_out(graph)
     text = graphviz.source(graph)
     edges = [(edge.source, edge.target, edge.kind, edge.label_width, edge.frame) for edge in graph.edges]

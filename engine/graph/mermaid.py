@@ -21,7 +21,7 @@ def mermaid_text(graph: Graph) -> str:
     for key, cluster in graph.clusters.items():
         frames[cluster.parent].append(key)
     lines = ["flowchart TD", *_inside(graph, None, "  ", nodes, frames)]
-    return "\n".join([*lines, *(f"  {_edge(edge)}" for edge in graph.edges), ""])
+    return "\n".join([*lines, *(f"  {_edge(edge)}" for edge in graph.ways), ""])
 
 
 def _inside(graph: Graph, key: str | None, indent: str, nodes: Nodes, frames: Frames) -> list[str]:

@@ -35,7 +35,7 @@ def node_statuses(graph: Graph, statuses: Mapping[str, str]) -> dict[str, str]:
 def _neighbours(graph: Graph) -> tuple[dict[str, list[Edge]], dict[str, list[Edge]]]:
     before: dict[str, list[Edge]] = {}
     after: dict[str, list[Edge]] = {}
-    for edge in graph.edges:
+    for edge in graph.ways:
         if edge.kind != "back":
             before.setdefault(edge.target, []).append(edge)
             after.setdefault(edge.source, []).append(edge)
@@ -54,8 +54,8 @@ def _is_reached(into: list[Edge], after: Mapping[str, list[Edge]], found: Mappin
 
 def taken_edges(graph: Graph, found: Mapping[str, str]) -> set[Edge]:
     """The edges that the run has gone along."""
-    chosen = {edge.source for edge in graph.edges if edge.kind == "case" and found[edge.target] not in UNTOUCHED}
-    return {edge for edge in graph.edges if _is_taken(edge, found, chosen)}
+    chosen = {edge.source for edge in graph.ways if edge.kind == "case" and found[edge.target] not in UNTOUCHED}
+    return {edge for edge in graph.ways if _is_taken(edge, found, chosen)}
 
 
 def _is_taken(edge: Edge, found: Mapping[str, str], chosen: set[str]) -> bool:

@@ -42,11 +42,35 @@ _RULES = """
 .node[data-status=suspended] rect.box,.node[data-status=waiting] rect.box{stroke:var(--suspended);stroke-width:1.8}
 .node[data-status=running] rect.box{stroke:var(--running);stroke-width:1.8}
 .node[data-status=failed] rect.box{stroke:var(--failed);stroke-width:1.8}
+.node[data-status=held] rect.box{stroke:var(--paused);stroke-width:1.8}
 .node[data-status=skipped]{opacity:.5}
 .node[data-status=skipped] rect.box{stroke-dasharray:4 3}
 .node.selected rect.box{stroke:var(--accent);stroke-width:2.2}
 .node:focus{outline:none}
 .node:focus-visible rect.box,.node:focus-visible circle{stroke:var(--accent);stroke-width:2.2}
+.node text.times,.heading text.times{fill:var(--text);font:700 11px var(--font);stroke:var(--bg)}
+.times{stroke-width:4px;paint-order:stroke;stroke-linejoin:round}
+.heading .times,.heading .heat text{letter-spacing:0;text-transform:none}
+.node .bar rect{stroke:none;fill:none}
+.node .bar rect.rail{fill:var(--line)}
+.node[data-status=pending] .bar{display:none}
+.node .bar [data-share=done]{fill:var(--success)}
+.node .bar [data-share=failed]{fill:var(--failed)}
+.node .bar [data-share=waiting]{fill:var(--suspended)}
+.node .bar [data-share=running]{fill:var(--running)}
+.fold rect.room{fill:none;stroke:none;pointer-events:all}
+.fold rect.sign{fill:var(--bg);stroke:var(--edge);stroke-width:1}
+.fold path{fill:none;stroke:var(--text);stroke-width:1.5}
+.fold:hover rect.sign,.fold:focus-visible rect.sign{stroke:var(--accent);stroke-width:2}
+.fold:focus{outline:none}
+.heading .bp{display:none;fill:var(--failed)}
+.heading[data-breakpoint] .bp{display:inline}
+.heat rect{fill:var(--bg);stroke:var(--edge);stroke-width:1.2}
+.node .heat text,.heading .heat text{fill:var(--text);font:600 11px var(--font);stroke:none}
+.heat[data-heat="1"] rect{stroke:var(--running)}
+.heat[data-heat="2"] rect{stroke:var(--suspended)}
+.heat[data-heat="3"] rect{stroke:var(--suspended);stroke-width:2.2}
+.heat[data-heat="4"] rect{stroke:var(--failed);stroke-width:2.6}
 .edge path{fill:none;stroke:var(--edge);stroke-width:1.4}
 .edge polygon{fill:var(--edge)}
 .edge text{fill:var(--muted);font:11px var(--mono)}
@@ -56,6 +80,9 @@ _RULES = """
 .edge[data-kind=error].taken path{stroke:var(--failed)}
 .edge[data-kind=error].taken polygon{fill:var(--failed)}
 .cluster rect{fill:var(--raised);fill-opacity:.35;stroke:var(--line-strong);stroke-dasharray:3 4}
+.cluster[data-status=running] rect{stroke:var(--running)}
+.cluster[data-status=suspended] rect,.cluster[data-status=waiting] rect{stroke:var(--suspended)}
+.cluster[data-status=failed] rect{stroke:var(--failed)}
 .heading text{fill:var(--faint);font:600 10.5px var(--font);letter-spacing:.05em;text-transform:uppercase}
 .heading text.name{fill:var(--muted);font:600 11px var(--mono);letter-spacing:0;text-transform:none}
 .heading text.note{font:11px var(--font);letter-spacing:0;text-transform:none}

@@ -99,6 +99,11 @@ def count_steps(part: Part) -> int:
     return found
 
 
+def arm(part: Part) -> str:
+    """What the arms of a block are called: steps if that is all they are."""
+    return "step" if all(one.get("kind") in LEAVES for one in part.get("children") or ()) else "arm"
+
+
 def plural(count: int, word: str) -> str:
     """``1 step``, ``2 steps``."""
     return f"{count} {word}{'' if count == 1 else 's'}"

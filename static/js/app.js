@@ -65,6 +65,7 @@ function say(text) {
 function openDialog(id) {
   const dialog = document.getElementById(id);
   if (!dialog || dialog.open) return;
+  for (const row of dialog.querySelectorAll("[data-when]")) row.hidden = !document.querySelector(row.dataset.when);
   dialog.showModal();
   dialog.querySelector("[data-palette]")?.select();
 }
@@ -98,13 +99,65 @@ function movePalette(input, event) {
 document.addEventListener("click", (event) => {
   const target = event.target.closest?.("[data-copy], [data-dialog], [data-theme-next], [data-close]");
   if (target?.matches("[data-copy]")) copy(target);
-  else if (target?.matches("[data-dialog]")) openDialog(target.dataset.dialog);
+  else if (target?.matches("[data-dialog]")) {
+    event.preventDefault(); // a button may lead to a page that asks the same
+    openDialog(target.dataset.dialog);
+  }
   else if (target?.matches("[data-theme-next]")) nextTheme();
   else if (target?.matches("[data-close]")) target.closest(".notice")?.remove();
   if (event.target instanceof HTMLDialogElement) event.target.close(); // beside it
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;
   }
+});
+
+// What takes a while says so from the click on; the answer brings the button anew.
+document.addEventListener("submit", (event) => {
+  const button = event.submitter ?? event.target.querySelector("[data-busy]");
+  if (!button?.dataset.busy) return;
+  const label = button.querySelector("span");
+  button.dataset.idle = label.textContent;
+  label.textContent = button.dataset.busy;
+  button.setAttribute("aria-disabled", "true");
+  say(button.dataset.busy);
+});
+
+// What was pressed and not done is told: without a script the browser would show a page that says so.
+function complain(text) {
+  const notice = Object.assign(document.createElement("div"), { className: "notice is-failed", textContent: text });
+  document.getElementById("notices")?.replaceChildren(notice);
+  setTimeout(() => notice.remove(), 8000);
+  for (const button of document.querySelectorAll("[data-idle]")) {
+    button.querySelector("span").textContent = button.dataset.idle;
+    button.removeAttribute("aria-disabled");
+    delete button.dataset.idle;
+  }
+}
+
+document.addEventListener("htmx:before:response", (event) => {
+  const { request, response, hx, swap } = event.detail.ctx;
+  const isPart = hx?.replaceurl || response.status < 400 || (response.status < 500 && swap !== "none");
+  if (request.method !== "POST" || isPart) return;
+  event.preventDefault(); // a page about an error is no part of this one: what is here stays
+  complain(`That was not done: the studio answered with ${response.status}. Reload the page and try again.`);
+});
+document.addEventListener("htmx:error", ({ detail }) => {
+  if (detail.ctx?.request?.method === "POST") complain("No answer from the studio: that may not have been done.");
+});
+
+// A tab of a page with a form takes along what was typed there; what was never touched needs no sending.
+const touched = new WeakSet();
+for (const name of ["input", "change"]) {
+  document.addEventListener(name, ({ target }) => target.form && touched.add(target.form));
+}
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[data-keeps]");
+  const form = link && document.getElementById(link.dataset.keeps);
+  const isPlain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey;
+  if (!form || !isPlain || !(touched.has(form) || form.closest("[data-typed]"))) return;
+  event.preventDefault();
+  form.action = link.href;
+  form.submit();
 });
 
 document.addEventListener("input", (event) => {
@@ -131,8 +184,13 @@ document.addEventListener("keydown", (event) => {
 
 async function startPictures() {
   if (!document.querySelector("[data-graph]")) return;
-  const { startGraphs } = await import("./graph.js");
-  startGraphs();
+  let graphs;
+  try {
+    graphs = await import("./graph.js");
+  } catch {
+    return; // the studio is gone: what is drawn stays, and the next change of the page tries again
+  }
+  graphs.startGraphs();
 }
 
 showTheme(THEMES.includes(kept("theme")) ? kept("theme") : "auto");

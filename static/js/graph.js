@@ -1,149 +1,85 @@
 // The picture of a workflow: pan, zoom, fit, search, walking by keys, following the step that works, and small changes
-// of status. It only flips attributes of what is drawn; the layout is never touched.
-import { progress } from "./progress.js";
+// of status. What each element shows is said by the server; the layout is never touched. Folded parts: fold.js.
+import { READABLE, Viewport, made, rectangle } from "./viewport.js";
 
 const ICONS = {
   success: "✓", bailed: "✓", running: "●", retrying: "↻", suspended: "?", waiting: "…", held: "‖",
   paused: "‖", failed: "✕", interrupted: "!", canceled: "⊘", skipped: "–",
 };
 const WORKS = ["running", "retrying", "suspended", "waiting", "failed", "interrupted", "held", "paused"];
-const READABLE = 0.85; // the smallest zoom a picture starts at
 const LARGE = 60; // from so many nodes there is a map
 const KEY_PAN = 60;
 
 const all = new Map(); // section -> Graph
 
-class Graph {
+class Graph extends Viewport {
   constructor(section) {
+    super(section.querySelector("[data-canvas]"));
     this.section = section;
-    this.canvas = section.querySelector("[data-canvas]");
-    this.svg = this.canvas.querySelector("svg.workflow");
-    const [, , width, height] = this.svg.getAttribute("viewBox").split(" ").map(Number);
-    this.whole = { width, height };
-    this.nodes = [...this.svg.querySelectorAll(".node[data-place]")];
-    this.places = new Map(); // place -> its boxes
-    for (const node of this.nodes) add(this.places, node.dataset.place, node);
-    this.read();
+    this.told = null; // element's id -> what frames said of it, drawn or not; from the first frame on, which says all
+    this.read(this.canvas.querySelector("svg.workflow"));
     this.follows = section.hasAttribute("data-follow");
     this.canvas.dataset.ready = "";
-    this.map = null;
-    if (this.nodes.length >= LARGE) this.addMap();
-    this.rove(this.active() ?? this.nodes[0]);
+    this.selected = section.dataset.selected ?? "";
+    this.rove(this.active() ?? this.shown(this.selected) ?? this.nodes[0]);
     this.start();
     this.listen();
-    new ResizeObserver(() => this.keepCentre()).observe(this.canvas);
-    this.select(section.dataset.selected ?? "");
+    this.canvas.addEventListener("keydown", (event) => this.onKey(event));
+    this.select(this.selected);
   }
 
-  // What is drawn, as plain values; `statuses` is what the page was told of each place.
-  read() {
+  // What is drawn, and what of it is folded away.
+  read(svg) {
+    this.svg = svg;
+    const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
+    this.whole = { width, height };
+    this.nodes = [...svg.querySelectorAll(".node[data-place]")];
     this.drawn = new Map(); // id -> element
-    this.models = [];
-    this.statuses = new Map();
-    for (const node of this.svg.querySelectorAll(".node")) {
-      const { kind, place, block, status } = node.dataset;
-      this.drawn.set(node.id, node);
-      this.models.push({ id: node.id, kind, place, block });
-      if (place !== undefined && status !== "pending") this.statuses.set(place, status);
-    }
+    for (const element of svg.querySelectorAll(".node, .edge, .cluster, .heading")) this.drawn.set(element.id, element);
+    this.places = new Map(); // place -> the element that shows it
+    for (const cluster of svg.querySelectorAll(".cluster:not([data-kind=branch])")) this.name(cluster, cluster.dataset.body);
+    for (const node of this.nodes) this.name(node, node.dataset.block);
+    this.folded = [...this.section.querySelectorAll("[data-graph-hidden] i")].map(({ dataset }) => (
+      { element: this.drawn.get(dataset.in), opens: JSON.parse(dataset.opens), places: JSON.parse(dataset.places) }
+    ));
+    for (const { element, places } of this.folded) for (const place of places) this.places.set(place, element);
     this.out = new Map();
     this.into = new Map();
-    this.lines = [...this.svg.querySelectorAll(".edge")].map((element) => {
-      const { from, to, kind } = element.dataset;
+    for (const { dataset: { from, to } } of svg.querySelectorAll(".edge")) {
       add(this.out, from, to);
       add(this.into, to, from);
-      return { element, from, to, kind };
-    });
-    this.facts = new Map(this.nodes.map((node) => [node, node.querySelector("text.sub")?.textContent ?? ""]));
+    }
+    this.map?.remove();
+    this.map = null;
+    if (this.nodes.length >= LARGE) this.addMap();
+  }
+
+  name(element, other) {
+    for (const place of [element.dataset.place, other]) {
+      if (place !== undefined && (!this.places.has(place) || element.matches(".node"))) this.places.set(place, element);
+    }
+  }
+
+  // The element of a place or path, or the folded box that it is in.
+  shown(path) {
+    return this.places.get((path ?? "").replace(/\[\d+\]/g, "[]"));
   }
 
   async addMap() {
     const { Minimap } = await import("./minimap.js");
+    if (this.map || this.nodes.length < LARGE) return;
     this.map = new Minimap(this);
     this.map.show();
-  }
-
-  // -- the part that is shown: a zoom and the point in the middle
-
-  get room() {
-    return { width: this.canvas.clientWidth || 1, height: this.canvas.clientHeight || 1 };
-  }
-
-  get fitting() {
-    const { width, height } = this.room;
-    return Math.min(width / (this.whole.width + 32), height / (this.whole.height + 32));
   }
 
   start() {
     const fit = this.fitting;
     if (fit >= READABLE) return this.fit();
     this.zoom = Math.max(READABLE, Math.min(1, this.room.width / (this.whole.width + 32)));
-    const active = this.active();
-    const top = { x: this.whole.width / 2, y: this.room.height / this.zoom / 2 - 16 };
+    const active = this.active() ?? this.shown(this.selected);
+    const first = this.svg.querySelector(".node");
+    const top = { x: first ? this.middle(first).x : this.whole.width / 2, y: this.room.height / this.zoom / 2 - 16 };
     this.lookAt(active ? this.middle(active) : top);
-  }
-
-  // In a direction in which the whole fits, the whole is in the middle.
-  lookAt({ x, y }) {
-    const { width, height } = this.whole;
-    this.centre = {
-      x: this.room.width / this.zoom >= width ? width / 2 : x,
-      y: this.room.height / this.zoom >= height ? height / 2 : y,
-    };
-    this.show();
-  }
-
-  fit() {
-    this.zoom = Math.min(1.25, this.fitting);
-    this.centre = { x: this.whole.width / 2, y: this.whole.height / 2 };
-    this.show();
-  }
-
-  keepCentre() {
-    if (this.canvas.clientWidth) this.show();
-  }
-
-  show() {
-    const width = this.room.width / this.zoom;
-    const height = this.room.height / this.zoom;
-    this.view = { x: this.centre.x - width / 2, y: this.centre.y - height / 2, width, height };
-    this.svg.setAttribute("viewBox", `${this.view.x} ${this.view.y} ${width} ${height}`);
-    this.map?.show();
-  }
-
-  pan(dx, dy) {
-    const clamp = (value, most) => Math.min(most, Math.max(0, value));
-    this.centre.x = clamp(this.centre.x + dx / this.zoom, this.whole.width);
-    this.centre.y = clamp(this.centre.y + dy / this.zoom, this.whole.height);
-    this.show();
-  }
-
-  zoomBy(factor, at = { x: this.room.width / 2, y: this.room.height / 2 }) {
-    const before = { x: this.view.x + at.x / this.zoom, y: this.view.y + at.y / this.zoom };
-    this.zoom = Math.min(4, Math.max(Math.min(0.1, this.fitting), this.zoom * factor));
-    this.centre = {
-      x: before.x + (this.room.width / 2 - at.x) / this.zoom,
-      y: before.y + (this.room.height / 2 - at.y) / this.zoom,
-    };
-    this.show();
-  }
-
-  middle(node) {
-    const box = node.getBBox();
-    return { x: box.x + box.width / 2 + this.shift, y: box.y + box.height / 2 };
-  }
-
-  get shift() {
-    return this.svg.querySelector(".graph")?.transform.baseVal.consolidate()?.matrix.e ?? 0;
-  }
-
-  // Moves only as far as is needed to see it.
-  reveal(node) {
-    const { x, y } = this.middle(node);
-    const room = { x: this.view.width / 2 - 120, y: this.view.height / 2 - 40 };
-    const [dx, dy] = [x - this.centre.x, y - this.centre.y];
-    if (Math.abs(dx) <= room.x && Math.abs(dy) <= room.y) return;
-    this.lookAt({ x, y });
   }
 
   active() {
@@ -154,8 +90,9 @@ class Graph {
   // -- selection and search
 
   select(place) {
-    for (const node of this.svg.querySelectorAll(".node.selected")) node.classList.remove("selected");
-    for (const node of this.places.get(place) ?? []) node.classList.add("selected");
+    this.selected = place ?? "";
+    for (const element of this.svg.querySelectorAll(".selected")) element.classList.remove("selected");
+    this.shown(place)?.classList.add("selected");
   }
 
   open(node) {
@@ -167,27 +104,23 @@ class Graph {
   }
 
   rove(node) {
-    for (const other of this.nodes) other.setAttribute("tabindex", other === node ? "0" : "-1");
+    if (!node) return;
+    for (const other of this.nodes) {
+      const index = other === node ? "0" : "-1";
+      if (other.getAttribute("tabindex") !== index) other.setAttribute("tabindex", index);
+    }
   }
 
-  search(text) {
-    const wanted = text.trim().toLowerCase();
-    const found = this.nodes.filter((node) => {
-      const fits = wanted !== "" && `${node.dataset.place} ${node.textContent}`.toLowerCase().includes(wanted);
-      node.classList.toggle("found", fits);
-      return fits;
-    });
-    this.found = found;
-    this.at = 0;
-    if (found.length) this.reveal(found[0]);
-    const said = this.section.querySelector("[data-graph-found]");
-    if (said) said.textContent = wanted ? `${found.length} found` : "";
+  // -- the search, loaded when somebody looks for something
+
+  async search(field) {
+    const { search } = await import("./find.js");
+    search(this, field.value);
   }
 
-  nextFound() {
-    if (!this.found?.length) return;
-    this.at = (this.at + 1) % this.found.length;
-    this.reveal(this.found[this.at]);
+  async nextFound(field) {
+    const { next } = await import("./find.js");
+    await next(this, field.value);
   }
 
   // -- keys: arrows walk along the lines; where none leads there, to the nearest box in that direction
@@ -230,105 +163,106 @@ class Graph {
     return best;
   }
 
-  // -- what happened: [{place, status, count}], or {nodes: [...], breakpoints: {place: true}}
+  // -- what happened: {picture, elements: {id: {status, times, text, shares, taken}}, whole, breaks: [place]}
 
-  change(detail) {
-    const { nodes = [], breakpoints = {} } = Array.isArray(detail) ? { nodes: detail } : detail;
-    for (const { place, status, count, sub } of nodes) {
-      if (status !== undefined) this.statuses.set(place, status);
-      for (const node of this.places.get(place) ?? []) this.tell(node, sub, count);
-    }
-    for (const [place, is] of Object.entries(breakpoints)) {
-      for (const node of this.places.get(place) ?? []) node.toggleAttribute("data-breakpoint", Boolean(is));
-    }
-    if (nodes.length) this.paint();
-    const works = nodes.filter(({ status }) => WORKS.includes(status)).at(-1);
-    const shown = works && this.places.get(works.place)?.[0];
-    if (this.follows && shown) this.reveal(shown);
-  }
-
-  // Touches only what is different.
-  paint() {
-    const { found, taken } = progress(this.models, this.lines, this.statuses);
-    for (const [id, status] of found) {
-      const node = this.drawn.get(id);
-      if (node.dataset.status === status) continue;
-      node.dataset.status = status;
-      const sign = node.querySelector("text.ico");
-      if (sign) sign.textContent = ICONS[status] ?? "";
-    }
-    const gone = new Set(taken);
-    for (const line of this.lines) {
-      if (line.element.classList.contains("taken") !== gone.has(line)) line.element.classList.toggle("taken");
+  change({ picture, elements, whole = false, breaks }) {
+    if (breaks) this.stop(breaks);
+    if (!elements || picture !== this.svg.dataset.picture) return; // drawn of other code
+    if (whole) this.hear(elements);
+    if (!this.told) return;
+    let works = null;
+    for (const [id, state] of Object.entries(elements)) {
+      const before = this.drawn.get(id)?.dataset.status;
+      this.tell(id, state);
+      if (before !== undefined && before !== state.status && WORKS.includes(state.status)) works = this.working(id, works);
     }
     this.map?.paint();
+    if (this.follows && works && !this.nodes.some((node) => isAtWork(node) && this.sees(node))) this.reveal(works);
   }
 
-  // The line under the id: what it is, and how often it ran.
-  tell(node, sub, count) {
-    const line = node.querySelector("text.sub");
-    if (!line || (sub === undefined && count === undefined)) return;
-    const said = [sub ?? this.facts.get(node), count > 1 ? `×${count}` : ""].filter(Boolean).join(" · ");
-    if (line.textContent !== said) line.textContent = said;
+  // The whole picture: what is not named is as before the run.
+  hear(elements) {
+    this.told = new Map();
+    for (const id of this.drawn.keys()) if (!(id in elements)) this.tell(id, {});
   }
 
-  // -- pointers
+  // What to keep in sight of several that began to work: a box before its frame.
+  working(id, other) {
+    const element = this.drawn.get(id);
+    return element.matches(".node[data-place]:not([data-kind=branch])") ? element : other;
+  }
 
-  listen() {
-    const fingers = new Map();
-    let moved = 0;
-    this.canvas.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      const box = this.canvas.getBoundingClientRect();
-      if (!event.ctrlKey && !event.metaKey) return this.pan(event.deltaX, event.deltaY);
-      this.zoomBy(Math.exp(-event.deltaY / 300), { x: event.clientX - box.left, y: event.clientY - box.top });
-    }, { passive: false });
-    this.canvas.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0 || event.target.closest(".minimap")) return;
-      fingers.set(event.pointerId, event);
-      moved = 0;
-    });
-    this.canvas.addEventListener("pointermove", (event) => {
-      const last = fingers.get(event.pointerId);
-      if (!last) return;
-      const [dx, dy] = [event.clientX - last.clientX, event.clientY - last.clientY];
-      moved += Math.abs(dx) + Math.abs(dy);
-      if (moved < 4) return;
-      this.canvas.classList.add("drags");
-      this.canvas.setPointerCapture(event.pointerId);
-      const other = [...fingers.values()].find((finger) => finger.pointerId !== event.pointerId);
-      if (other) {
-        const gap = (one) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY) || 1;
-        this.zoomBy(gap(event) / gap(last));
-      } else {
-        this.pan(-dx, -dy);
+  tell(id, state) {
+    this.told.set(id, state);
+    const element = this.drawn.get(id);
+    if (element && !element.matches(".heading")) show(element, state);
+    const heading = element?.matches(".cluster") && this.drawn.get(id.replace("cluster", "heading"));
+    if (heading) corner(heading, element, state.times ?? "");
+  }
+
+  // The dots of breakpoints: places without the numbers of rounds and items, as in `item/check`.
+  stop(breaks) {
+    const stops = new Set();
+    for (const [place, element] of this.places) { // of a loop it is the body that it stops at, not the frame around it
+      if (breaks.includes(place.replaceAll("[]", "")) && !this.places.has(`${place}[]`)) stops.add(element);
+    }
+    for (const element of new Set(this.places.values())) {
+      const marked = this.drawn.get(element.id.replace("cluster", "heading")) ?? element;
+      if (marked.hasAttribute("data-breakpoint") === stops.has(element)) continue;
+      marked.toggleAttribute("data-breakpoint", stops.has(element));
+      if (!marked.querySelector(".bp")) {
+        const { x, y } = rectangle(element);
+        marked.append(made("circle", { class: "bp", cx: x + 1, cy: y + 1, r: 5 }));
       }
-      fingers.set(event.pointerId, event);
-      this.follow(false);
-    });
-    const up = (event) => {
-      const held = fingers.delete(event.pointerId);
-      this.canvas.classList.remove("drags");
-      const node = event.target.closest?.(".node[data-place]");
-      if (held && event.type === "pointerup" && moved < 4 && node) this.open(node);
-    };
-    this.canvas.addEventListener("pointerup", up);
-    this.canvas.addEventListener("pointercancel", up);
-    this.canvas.addEventListener("keydown", (event) => this.onKey(event));
+      const title = element.querySelector("title");
+      const said = title?.textContent.replace(" · breakpoint", "");
+      if (title) title.textContent = stops.has(element) ? `${said} · breakpoint` : said;
+    }
   }
 
   onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest(".fold") && event.key !== " ") return; // a link: Enter is its own
     const node = event.target.closest(".node[data-place]");
     const ways = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
-    if (node && event.key === "Enter") this.open(node);
+    const fold = event.target.closest(".fold") ?? node?.querySelector("a.fold");
+    if (fold && event.key === " ") this.turn(fold);
+    else if (node && event.key === "Enter") this.open(node);
     else if (ways[event.key] && node) this.walk(node, event.key);
-    else if (ways[event.key]) this.pan(ways[event.key][0] * KEY_PAN, ways[event.key][1] * KEY_PAN);
+    else if (ways[event.key]) this.move(...ways[event.key]);
     else return;
     event.preventDefault();
   }
 
+  move(x, y) {
+    this.follow(false);
+    this.pan(x * KEY_PAN, y * KEY_PAN);
+  }
+
+  // Another drawing of the same; `place` is what was opened or folded, and stays where it is on the screen.
+  adopt(svg, place) {
+    const old = this.shown(place);
+    const was = old && this.top(old);
+    const seen = was && { x: was.x - this.view.x, y: was.y - this.view.y };
+    this.svg.replaceWith(svg);
+    this.read(svg);
+    if (this.told) for (const id of this.drawn.keys()) this.tell(id, this.told.get(id) ?? {}); // frames go on from there
+    const made = this.shown(place);
+    const at = seen && made && this.top(made);
+    if (at) this.hold(at, { x: seen.x * this.zoom, y: seen.y * this.zoom });
+    this.show();
+    this.rove(made?.matches(".node") ? made : (this.active() ?? this.nodes[0]));
+    this.select(this.selected);
+    if (place) svg.querySelector(`a.fold[data-fold="${CSS.escape(place)}"]`)?.focus({ preventScroll: true });
+  }
+
+  async turn(link) {
+    const { turn } = await import("./fold.js");
+    await turn(this, link.getAttribute("href"), link.dataset.fold);
+  }
+
   follow(is) {
+    if (is === this.follows) return;
     this.follows = is;
     const button = this.section.querySelector('[data-graph-do="follow"]');
     button?.setAttribute("aria-pressed", String(is));
@@ -348,6 +282,56 @@ function add(map, key, value) {
   else map.set(key, [value]);
 }
 
+// An element as a frame says it is; touches only what is different.
+function show(element, { status = "pending", times = "", text = "", shares = [], taken = false }) {
+  if (element.matches(".edge")) {
+    if (element.classList.contains("taken") !== taken) element.classList.toggle("taken");
+    return;
+  }
+  if (element.dataset.status !== status) element.dataset.status = status;
+  const sub = text && element.querySelector(".sub:not([data-base])");
+  if (sub) sub.dataset.base = sub.textContent;
+  if (!element.matches(".node")) return;
+  for (const line of element.querySelectorAll("text")) {
+    if (line.matches(".ico")) write(line, ICONS[status] ?? "");
+    else if (line.matches(".sub") && (text || line.dataset.base)) write(line, text || line.dataset.base);
+  }
+  corner(element, element, times);
+  const bar = element.querySelector(".bar");
+  if (bar) fill(bar, shares);
+}
+
+// How often it ran, at the corner of the box or frame.
+function corner(parent, element, times) {
+  const line = parent.querySelector(".times");
+  if (line) write(line, times);
+  if (line || !times) return;
+  const { x, y, width } = rectangle(element);
+  parent.append(made("text", { class: "times", x: x + width - 12, y: y + 4, "text-anchor": "end" }, times));
+}
+
+function write(line, text) {
+  if (line.textContent !== text) line.textContent = text;
+}
+
+function fill(bar, shares) {
+  const [rail, ...parts] = bar.children;
+  let at = Number(rail.getAttribute("x"));
+  for (const [number, part] of parts.entries()) {
+    const width = Number(rail.getAttribute("width")) * (shares[number] ?? 0);
+    set(part, "x", at);
+    set(part, "width", width);
+    at += width;
+  }
+}
+
+function set(element, name, number) {
+  const said = String(Math.round(number * 10) / 10);
+  if (element.getAttribute(name) !== said) element.setAttribute(name, said);
+}
+
+const isAtWork = ({ dataset: { status, kind } }) => (status === "running" || status === "retrying") && kind !== "branch";
+
 const graphOf = (element) => all.get(element.closest?.("[data-graph]"));
 
 let listens = false;
@@ -357,17 +341,30 @@ function listen() {
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-graph-do]");
     if (button) graphOf(button)?.act(button.dataset.graphDo);
+    const fold = event.target.closest?.("a[data-fold]");
+    const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey;
+    const graph = fold && (graphOf(fold) ?? [...all.values()].find(({ section }) => section.isConnected));
+    if (graph && plain) {
+      event.preventDefault();
+      graph.turn(fold);
+    }
     const link = event.target.closest?.("a[data-place]");
     if (link) for (const graph of all.values()) graph.select(link.dataset.place);
   });
   document.addEventListener("input", (event) => {
-    if (event.target.matches?.("[data-graph-search]")) graphOf(event.target)?.search(event.target.value);
+    if (event.target.matches?.("[data-graph-search]")) graphOf(event.target)?.search(event.target);
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && event.target.matches?.("[data-graph-search]")) {
       event.preventDefault();
-      graphOf(event.target)?.nextFound();
+      graphOf(event.target)?.nextFound(event.target);
     }
+  });
+  document.addEventListener("studio:pick", (event) => {
+    for (const graph of all.values()) graph.select(event.detail);
+  });
+  document.addEventListener("studio:breaks", (event) => {
+    for (const graph of all.values()) graph.change({ breaks: event.detail });
   });
   document.addEventListener("studio:graph", (event) => {
     for (const graph of all.values()) graph.change(event.detail);

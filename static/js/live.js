@@ -6,8 +6,12 @@ const SAID = {
   live: "live",
   paused: "paused: tab hidden",
   reconnecting: "reconnecting",
+  gone: "disconnected, retrying",
+  ended: "ended",
   lost: "not live: reload the page",
 };
+const ORDER = ["lost", "gone", "reconnecting", "connecting", "paused", "ended", "live"]; // what counts first
+const HAS_ENDED = 1000; // the run is over: nothing more will come
 const states = new Map(); // socket's element -> state
 
 function show() {
@@ -15,7 +19,7 @@ function show() {
   if (!light || states.size === 0) return;
   for (const element of states.keys()) if (!element.isConnected) states.delete(element);
   const found = [...states.values()];
-  const state = ["lost", "reconnecting", "connecting", "paused", "live"].find((name) => found.includes(name)) ?? "reconnecting";
+  const state = ORDER.find((name) => found.includes(name)) ?? "reconnecting";
   if (light.dataset.state === state) return;
   light.dataset.state = state;
   const word = light.querySelector("[data-light]");
@@ -50,21 +54,45 @@ export function countInTitle() {
   if (document.title !== title) document.title = title;
 }
 
+// What the regions of a run's page say of its picture, which is never fetched anew: the chosen step, and the dots.
+let picked = null;
+let stops = null;
+
+function tellPicture() {
+  const inspector = document.querySelector("#inspector[data-picked]");
+  if (inspector && inspector.dataset.picked !== picked) {
+    picked = inspector.dataset.picked;
+    document.dispatchEvent(new CustomEvent("studio:pick", { detail: picked }));
+  }
+  const list = document.querySelector("[data-breaks]");
+  if (!list) return;
+  if (list.dataset.breaks === stops) return;
+  stops = list.dataset.breaks;
+  document.dispatchEvent(new CustomEvent("studio:breaks", { detail: JSON.parse(stops) }));
+}
+
 export function startLive() {
   const on = (name, act) => document.addEventListener(name, act);
-  on("htmx:ws:before:connection", ({ target }) => turn(target, states.has(target) ? "reconnecting" : "connecting"));
+  on("htmx:ws:before:connection", ({ target }) => {
+    const before = states.get(target);
+    turn(target, before === "gone" ? "gone" : before ? "reconnecting" : "connecting");
+  });
   on("htmx:ws:after:connection", ({ target }) => turn(target, "live"));
   on("htmx:ws:close", ({ target, detail }) => {
     const again = detail.reason === "closed" && detail.connection.config.reconnectCodes.includes(detail.code);
     if (detail.reason === "removed") states.delete(target);
     else if (document.hidden && detail.connection.config.pauseOnBackground) turn(target, "paused");
-    else turn(target, again ? "reconnecting" : "lost");
+    else if (again) turn(target, states.get(target) === "live" ? "reconnecting" : "gone"); // it was tried in vain
+    else turn(target, detail.code === HAS_ENDED ? "ended" : "lost");
     show();
   });
+  stops = document.querySelector("[data-breaks]")?.dataset.breaks ?? null;
+  picked = document.querySelector("#inspector[data-picked]")?.dataset.picked ?? null;
+  on("htmx:after:swap", tellPicture);
   on("htmx:ws:after:message:incoming", ({ target, detail }) => {
-    const { seq, graph } = frame(detail.message);
+    const { seq, graph, picture, elements, whole } = frame(detail.message);
     if (Number.isInteger(seq)) continueAfter(detail.connection, seq);
-    if (graph) document.dispatchEvent(new CustomEvent("studio:graph", { detail: graph }));
+    if (graph) document.dispatchEvent(new CustomEvent("studio:graph", { detail: { picture, elements, whole } }));
     turn(target, "live");
     countInTitle();
   });

@@ -1,28 +1,18 @@
 // A small map of a large picture: a rectangle for each box, and the part that is shown.
-const SVG = "http://www.w3.org/2000/svg";
-
-function rectangle(x, y, width, height) {
-  const made = document.createElementNS(SVG, "rect");
-  for (const [name, value] of Object.entries({ x, y, width, height })) made.setAttribute(name, String(value));
-  return made;
-}
+import { made, rectangle } from "./viewport.js";
 
 export class Minimap {
   constructor(graph) {
     this.graph = graph;
-    this.svg = document.createElementNS(SVG, "svg");
-    this.svg.setAttribute("class", "minimap");
-    this.svg.setAttribute("aria-hidden", "true");
     const { width, height } = graph.whole;
-    this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.svg = made("svg", { class: "minimap", "aria-hidden": "true", viewBox: `0 0 ${width} ${height}` });
     this.boxes = graph.nodes.map((node) => {
-      const { x, y, width: wide, height: high } = node.getBBox();
-      const box = rectangle(x + graph.shift, y, wide, high);
+      const at = rectangle(node);
+      const box = made("rect", { ...at, x: at.x + graph.shift });
       this.svg.append(box);
       return [node, box];
     });
-    this.window = rectangle(0, 0, 0, 0);
-    this.window.setAttribute("class", "window");
+    this.window = made("rect", { class: "window" });
     this.svg.append(this.window);
     graph.canvas.append(this.svg);
     const go = (event) => {
@@ -34,6 +24,10 @@ export class Minimap {
     this.svg.addEventListener("pointerdown", go);
     this.svg.addEventListener("pointermove", go);
     this.paint();
+  }
+
+  remove() {
+    this.svg.remove();
   }
 
   paint() {

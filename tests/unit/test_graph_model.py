@@ -188,9 +188,9 @@ def test_a_workflow_in_a_loop_folds_inside_its_frame() -> None:
 
 def test_a_wide_parallel_is_one_box_unless_unfolded() -> None:
     assert titles(build_graph(wide(24)))[1] == "arm_0"
-    assert titles(build_graph(wide(1000))) == ["a", "1000 arms", "b"]
+    assert titles(build_graph(wide(1000))) == ["a", "1000 steps", "b"]
     assert len(titles(build_graph(wide(1000), unfold={"parallel-1"}))) == 1002
-    assert titles(build_graph(wide(1000), unfold={"parallel-1"}, fold={"parallel-1"})) == ["a", "1000 arms", "b"]
+    assert titles(build_graph(wide(1000), unfold={"parallel-1"}, fold={"parallel-1"})) == ["a", "1000 steps", "b"]
 
 
 def test_what_is_nested_too_deep_is_one_box() -> None:

@@ -19,6 +19,7 @@ ELEMENTS = {"svg", "title", "desc", "style", "g", "rect", "circle", "path", "pol
 ATTRIBUTES = {
     *("class", "id", "role", "tabindex", "aria-labelledby", "aria-hidden", "viewBox", "width", "height", "transform"),
     *("data-workflow", "data-place", "data-kind", "data-body", "data-block", "data-folded", "data-status"),
+    *("data-picture", "data-base", "data-share"),
     *("data-from", "data-to", "x", "y", "rx", "cx", "cy", "r", "d", "points", "text-anchor"),
 }
 
@@ -172,7 +173,7 @@ def statuses_of(svg: str) -> dict[str, str]:
     return {
         one.get("data-place") or "": one.get("data-status") or ""
         for one in parsed(svg).iter()
-        if one.get("data-place") and one.get("data-status")
+        if one.get("class") == "node" and one.get("data-place")
     }
 
 
