@@ -30,20 +30,41 @@ class TargetError(Exception):
     """A target that can't be loaded or has no workflow; the message says what to do."""
 
 
-def load(target: str) -> dict[str, Workflow[Any, Any]]:
-    """The workflows of ``file.py``, ``package.module`` or ``module:NAME``, by id. Raises ``TargetError``."""
-    where, name = split_target(target)
-    try:
-        module = _module(where)
-    except TargetError:
-        raise
-    except Exception as error:  # a user's module may raise anything
-        frames = traceback.extract_tb(error.__traceback__)
-        raise TargetError(f"{where} can't be imported: {_message(error, frames)}") from error
-    found = {workflow.id: workflow for workflow in _workflows(module, name, where)}
-    if not found:
-        raise TargetError(f"{target} has no workflow; make one with create_workflow(...) at its top level")
-    return found
+def load(target: str | None) -> dict[str, Workflow[Any, Any]]:
+    """The workflows of a target that can be used, by id. Raises ``TargetError``, also if there is none."""
+    loaded = discover(target)
+    if not loaded.workflows:
+        named = target or usual_target()
+        raise TargetError(problems_of(loaded) or _none_in(named))
+    return dict(loaded.workflows)
+
+
+def pick(target: str | None, id: str) -> dict[str, Workflow[Any, Any]]:
+    """The workflows of a target, with the one of this id among them. Raises ``TargetError``."""
+    loaded = discover(target)
+    if id in loaded.workflows:
+        return dict(loaded.workflows)
+    named = target or usual_target()
+    said = [f"{named} has no workflow {id!r}; it has {', '.join(loaded.workflows)}"] if loaded.workflows else []
+    if not said and not loaded.problems:
+        said.append(_none_in(named))
+    if target is None and named != BUNDLED and id in discover(BUNDLED).workflows:
+        said.append(f"the example of that name needs --target {BUNDLED}")
+    raise TargetError("\n".join([*said, *filter(None, [problems_of(loaded)])]))
+
+
+def _none_in(target: str) -> str:
+    return f"{target} has no workflow; make one with create_workflow(...) at its top level"
+
+
+def problems_of(loaded: Loaded) -> str:
+    """What is wrong with a target, a problem after the other."""
+    return "\n".join(_told(problem) for problem in loaded.problems)
+
+
+def _told(problem: Problem) -> str:
+    is_import = problem.traceback and not problem.message.startswith("DefinitionError: ")
+    return f"{problem.module} can't be imported: {problem.message}" if is_import else problem.message
 
 
 def usual_target() -> str:
@@ -59,14 +80,15 @@ def split_target(target: str) -> tuple[str, str]:
     return where, name
 
 
-def _workflows(module: ModuleType, name: str, where: str) -> Iterator[Workflow[Any, Any]]:
+def _workflows(module: ModuleType, name: str, where: str) -> Iterator[tuple[str, Workflow[Any, Any]]]:
+    """The workflows at a module's top level, and those of its engines, each with the name that has it."""
     if name and not hasattr(module, name):
         raise TargetError(f"{where} has no {name!r}; it has {', '.join(_names(module)) or 'no workflow'}")
-    for value in [getattr(module, name)] if name else list(vars(module).values()):
+    for given, value in [(name, getattr(module, name))] if name else list(vars(module).items()):
         if isinstance(value, Workflow):
-            yield value
+            yield given, value
         elif isinstance(value, Engine):
-            yield from value.workflows.values()
+            yield from ((given, workflow) for workflow in value.workflows.values())
 
 
 def _names(module: ModuleType) -> list[str]:
@@ -131,11 +153,13 @@ class _Search:
     root: Path
     workflows: dict[str, Workflow[Any, Any]] = field(default_factory=dict)
     homes: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     files: set[Path] = field(default_factory=set)
 
-    def take(self, home: str, found: Iterable[Workflow[Any, Any]]) -> None:
-        for workflow in found:
+    def take(self, home: str, found: Iterable[tuple[str, Workflow[Any, Any]]]) -> None:
+        """Keep workflows of a module that are right; note a problem for each of the others."""
+        for name, workflow in found:
             known = self.workflows.get(workflow.id)
             if known is workflow:
                 continue
@@ -145,12 +169,19 @@ class _Search:
                 self.add(home, error)
                 continue
             if known is not None:
-                other = self.homes[workflow.id]
-                said = f"two workflows have the id {workflow.id!r}: one in {other}, one in {home}; give one another id"
-                self.problems.append(Problem(home, said))
+                self.problems.append(self._twice(workflow.id, home, name))
                 continue
             self.workflows[workflow.id] = workflow
             self.homes[workflow.id] = home
+            self.names[workflow.id] = name
+
+    def _twice(self, id: str, home: str, name: str) -> Problem:
+        """Two workflows of one id: the first is served."""
+        first, where = self.names[id], self.homes[id]
+        both = f"{first} and {name} in {home}" if where == home else f"{first} in {where} and {name} in {home}"
+        file = getattr(sys.modules.get(home), "__file__", None) or home
+        remedy = "the first is served, give the other an id of its own"
+        return Problem(home, f"two workflows have the id {id!r}: {both}; {remedy}", file)
 
     def add(self, home: str, error: BaseException) -> None:
         frames = [one for one in traceback.extract_tb(error.__traceback__) if self._is_users(one.filename)]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Ask = Callable[[str], str]
-"""Shows a prompt and returns the line that was typed."""
+Ask = Callable[[str, bool], Awaitable[str]]
+"""Shows a prompt and returns the line that was typed; what is secret is not shown while it is."""
 
 NONE: Any = object()
 WORDS = {"integer": "a whole number", "number": "a number", "boolean": "yes or no", "string": "text"}
@@ -24,6 +24,7 @@ class Field:
     choices: tuple[Any, ...] = ()
     default: Any = NONE
     required: bool = True
+    secret: bool = False
 
 
 def fields_of(schema: Mapping[str, Any] | None) -> list[Field]:
@@ -47,6 +48,7 @@ def _field(name: str, part: Mapping[str, Any], whole: Mapping[str, Any], *, requ
         choices=choices,
         default=part.get("default", NONE),
         required=required,
+        secret=part.get("format") == "password" or bool(part.get("writeOnly")),
     )
 
 
@@ -62,15 +64,15 @@ def _resolved(part: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str,
     return part
 
 
-def read_answer(fields: Sequence[Field], ask: Ask) -> Any:
+async def read_answer(fields: Sequence[Field], ask: Ask) -> Any:
     """Ask for every field. Raises whatever ``ask`` raises."""
     if len(fields) == 1 and not fields[0].name:
-        return read_field(fields[0], ask)
-    answers = {field.name: read_field(field, ask) for field in fields}
+        return await read_field(fields[0], ask)
+    answers = {field.name: await read_field(field, ask) for field in fields}
     return {name: answer for name, answer in answers.items() if answer is not NONE}
 
 
-def read_field(field: Field, ask: Ask) -> Any:
+async def read_field(field: Field, ask: Ask) -> Any:
     """Ask until the line can be understood; ``NONE`` if it was left out."""
     hint = " | ".join(map(str, field.choices)) if field.choices else WORDS.get(field.kind, "JSON")
     default = "" if field.default is NONE or field.default in (None, "", [], {}) else f", Enter for {field.default}"
@@ -78,7 +80,7 @@ def read_field(field: Field, ask: Ask) -> Any:
     name = f"{field.name}: " if field.name and field.label != field.name else ""
     prompt = f"{name}{field.label} [{hint}{default}{left_out}]"
     while True:
-        line = ask(f"{prompt}:")
+        line = await ask(f"{prompt}:", field.secret)
         if not line and not (field.required and field.default is NONE):
             return NONE if field.name else field.default
         try:

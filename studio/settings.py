@@ -1,4 +1,4 @@
-"""What the studio was started with: flags, each with a twin in the environment."""
+"""What the studio was started with."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 
 PORT = 4111
 STORE = ".studio/studio.db"
-_YES = frozenset({"1", "true", "yes", "on"})
-_NO = frozenset({"0", "false", "no", "off"})
+
+EDITORS = {"vscode": "VS Code", "cursor": "Cursor", "zed": "Zed", "pycharm": "PyCharm", "none": ""}
+"""What ``--editor`` may say, and what it is called on pages."""
 
 
 class SettingsError(Exception):
@@ -23,6 +24,7 @@ class Settings:
     """How the studio runs. ``target`` is what it serves: ``file.py``, a folder, ``package.module``, ``module:NAME``.
 
     ``store`` is a file or an URL. ``allowed_hosts`` are names besides its own under which browsers may reach it.
+    ``editor`` is one of ``EDITORS``; links to it open files of this machine.
     """
 
     target: str | None = None
@@ -33,11 +35,14 @@ class Settings:
     reload: bool = True
     token: str | None = None
     allowed_hosts: tuple[str, ...] = ()
+    editor: str = "vscode"
 
     def __post_init__(self) -> None:
         """Raise ``SettingsError`` for what must not be."""
         if not 0 <= self.port <= 65535:
             raise SettingsError(f"--port {self.port}: a port is a number from 0 (any free one) to 65535")
+        if self.editor not in EDITORS:
+            raise SettingsError(f"--editor {self.editor}: it is one of {', '.join(EDITORS)}")
         if not self.is_local and not self.token:
             raise SettingsError(
                 f"--host {self.host} lets other machines in, and whoever gets in can run your workflows: "
@@ -55,14 +60,18 @@ class Settings:
             return False
 
     @property
+    def near_editor(self) -> str:
+        """The editor, if whoever reads the pages sits at this machine."""
+        return self.editor if self.is_local else "none"
+
+    @property
     def store_url(self) -> str:
         """What the engine takes as its store."""
-        return self.store if "://" in self.store or self.store == ":memory:" else f"sqlite:///{self.store}"
+        return store_url(self.store)
 
     def make_folder(self) -> None:
         """Make the folder of the default store, for its owner's eyes only. Raises ``OSError``."""
-        if self.store == STORE:
-            Path(STORE).parent.mkdir(mode=0o700, exist_ok=True)
+        make_folder(self.store)
 
     def url(self, port: int) -> str:
         """The address of the first page."""
@@ -70,31 +79,22 @@ class Settings:
         return f"http://[{host}]:{port}" if ":" in host.strip("[]") else f"http://{host}:{port}"
 
 
-def read_settings(given: Mapping[str, Any], environment: Mapping[str, str]) -> Settings:
-    """Settings from flags (``None``: not given), else from ``STUDIO_*``, else the defaults.
-
-    Raises ``SettingsError``.
-    """
+def read_settings(given: Mapping[str, Any]) -> Settings:
+    """Settings from flags (``None``: not given). Raises ``SettingsError``."""
     chosen: dict[str, Any] = {}
     for field in fields(Settings):
-        flag = given.get(field.name)
-        variable = f"STUDIO_{field.name.upper()}"
-        if flag is not None:
-            chosen[field.name] = tuple(flag) if isinstance(flag, list) else flag
-        elif environment.get(variable):
-            chosen[field.name] = _understood(field.name, variable, environment[variable])
+        value = given.get(field.name)
+        if value is not None:
+            chosen[field.name] = tuple(value) if isinstance(value, list) else value
     return Settings(**chosen)
 
 
-def _understood(name: str, variable: str, text: str) -> Any:
-    if name == "port":
-        if not text.isdecimal():
-            raise SettingsError(f"{variable}={text}: a port is a number from 0 (any free one) to 65535")
-        return int(text)
-    if name in ("open", "reload"):
-        if text.lower() not in _YES | _NO:
-            raise SettingsError(f"{variable}={text}: say 1 or 0")
-        return text.lower() in _YES
-    if name == "allowed_hosts":
-        return tuple(host.strip() for host in text.split(",") if host.strip())
-    return text
+def store_url(store: str) -> str:
+    """What the engine takes as its store, for a file or an URL."""
+    return store if "://" in store or store == ":memory:" else f"sqlite:///{store}"
+
+
+def make_folder(store: str) -> None:
+    """Make the folder of the default store, for its owner's eyes only. Raises ``OSError``."""
+    if store == STORE:
+        Path(STORE).parent.mkdir(mode=0o700, exist_ok=True)

@@ -9,21 +9,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine import Workflow
+
+# Simplest first: the studio shows them in this order.
+# isort: off
+from studio.examples.weather import weather_workflow
 from studio.examples.csv_import import csv_import_workflow
 from studio.examples.order import order_workflow
+from studio.examples.review import SAMPLE, review_workflow
 from studio.examples.release import release_workflow
-from studio.examples.review import review_workflow
-from studio.examples.weather import weather_workflow
+from studio.examples.timesheet import timesheet_workflow
+# isort: on
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A workflow with something to try it on. ``answers``: to its questions, in the order in which it asks them."""
+    """A workflow with something to try it on.
+
+    ``answers``: to its questions, in the order in which it asks them. ``ends``: the status that its run comes to.
+    """
 
     workflow: Workflow[Any, Any]
     summary: str
     input: dict[str, Any]
     answers: tuple[dict[str, Any], ...] = ()
+    ends: str = "success"
 
 
 EXAMPLES: tuple[Example, ...] = (
@@ -46,12 +55,18 @@ EXAMPLES: tuple[Example, ...] = (
     Example(
         review_workflow,
         "Reviews a text in rounds, until its editor accepts it.",
-        {"text": "The the workflow  waits for you. It can wait long"},
+        {"text": SAMPLE},
         ({"action": "mend"}, {"action": "accept"}),
     ),
     Example(
         release_workflow,
         "Releases a version in three stages, and watches each for a moment.",
-        {"version": "1.4.2", "changes": ["fix: the export keeps umlauts", "add: dark colours"], "watch_seconds": 0.1},
+        {"watch_seconds": 0.1},
+    ),
+    Example(
+        timesheet_workflow,
+        "Works out a pay list, and fails on purpose: look at the input of the step that failed.",
+        {},
+        ends="failed",
     ),
 )

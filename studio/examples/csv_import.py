@@ -26,7 +26,7 @@ class Import(BaseModel):
     """What to read, and where to write."""
 
     source: Path = Field(default=CONTACTS, description="A CSV file with the columns name, email and born")
-    target: Path | None = Field(default=None, description="The JSON file to write; left out: one in a temporary folder")
+    target: Path | None = Field(default=None, description="The JSON file to write; if left out, in a temporary folder")
 
 
 class Row(BaseModel):
@@ -111,7 +111,7 @@ def write_rows(rows: list[Row], ctx: StepContext) -> Imported:
 
 
 csv_import_workflow = (
-    create_workflow(id="csv-import", input_schema=Import, description="Import a CSV file, with a person's decision")
+    create_workflow(id="csv-import", input_schema=Import, description="Import a CSV file, and ask about its bad rows")
     .then(read_rows)
     .foreach(check_row, concurrency=4)
     .then(decide)

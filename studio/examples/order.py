@@ -21,10 +21,12 @@ COUNTRIES = {"DE", "FR", "IT"}
 class Order(BaseModel):
     """What somebody wants to buy."""
 
-    item: Literal["tea", "cup", "kettle"]
-    count: int = Field(default=1, ge=1, le=100)
-    country: str = Field(default="DE", description="Where to send it; we deliver to DE, FR and IT")
-    card: Literal["good", "slow", "empty"] = Field(default="good", description="How the bank will answer")
+    item: Literal["tea", "cup", "kettle"] = Field(default="cup", description="40, 6 and 1 of them are in stock")
+    count: int = Field(default=1, ge=1, le=100, description="How many; 7 cups are refused")
+    country: str = Field(default="DE", description="Where to send it: DE, FR or IT; anything else fails and is undone")
+    card: Literal["good", "slow", "empty"] = Field(
+        default="slow", description="How the bank answers: at once, at the third try, or with a refusal"
+    )
 
 
 class Verdict(BaseModel):
@@ -114,7 +116,7 @@ order_workflow = (
         input_schema=Order,
         output_schema=Receipt,
         state_schema=Undoable,
-        description="Check, charge and send an order; undo it if something fails",
+        description="Check, charge and send an order; take back what was done if something fails",
     )
     .parallel([check_stock, check_limit])
     .map(from_init())

@@ -14,15 +14,16 @@ from engine import Fatal, StepContext, create_workflow, from_step, step
 
 STAGES = (5, 50, 100)  # percent of all users, one after another
 MOST_ERRORS = 0.01
+CHANGES = ["fix: the export keeps umlauts", "add: dark colours"]
 
 
 class Release(BaseModel):
     """What is to be released."""
 
     version: str = Field(default="1.4.2", pattern=r"^\d+\.\d+\.\d+$", description="The version that is out now")
-    changes: list[str] = Field(min_length=1, description="'fix: ...', 'add: ...' or 'break: ...', one for each change")
+    changes: list[str] = Field(default=CHANGES, min_length=1, description="Each with 'fix:', 'add:' or 'break:' before")
     watch_seconds: float = Field(default=0.2, ge=0, le=3600, description="How long to watch each stage")
-    error_rates: list[float] = Field(default=[0.0, 0.0, 0.0], description="What will be measured after each stage")
+    error_rates: list[float] = Field(default=[0, 0, 0], description="Measured after each stage; above 0.01: roll back")
 
 
 class Candidate(Release):
@@ -110,7 +111,7 @@ async def roll_back(failed: dict[str, Any], ctx: StepContext) -> Outcome:
 prepare = create_workflow(id="prepare", input_schema=Release).then(pick_version).then(write_notes).commit()
 
 one_stage = (
-    create_workflow(id="stage", input_schema=Stage)
+    create_workflow(id="stage", input_schema=Stage, description="Send it to some users, watch, look at the errors")
     .then(send_users)
     .sleep(lambda stage: stage.watch_seconds, id="watch")
     .then(look_at_errors)

@@ -13,12 +13,13 @@ from pydantic import BaseModel, Field
 from engine import StepContext, chain, create_workflow, from_step, step
 
 LONGEST = 20  # words in a sentence
+SAMPLE = "The the workflow  waits for you. It can wait long"
 
 
 class Text(BaseModel):
     """The text to review."""
 
-    text: str = Field(min_length=1, description="A few sentences")
+    text: str = Field(default=SAMPLE, min_length=1, description="A few sentences, with a fault or two")
 
 
 class Draft(BaseModel):
@@ -64,7 +65,7 @@ async def find_faults(draft: Draft) -> Draft:
 async def ask_editor(draft: Draft, ctx: StepContext) -> Draft:
     """Show text and findings to a person. The run waits here, for minutes or for months."""
     question = {"text": draft.text, "findings": draft.findings}
-    edit = await ctx.ask(question, Edit, title=f"Round {ctx.iteration}, findings: {len(draft.findings)}")
+    edit = await ctx.ask(question, Edit, title=f"Round {ctx.iteration}: what shall happen to this text?")
     return Draft(text=edit.text or draft.text, findings=draft.findings, action=edit.action)
 
 
@@ -93,7 +94,12 @@ async def put_aside(draft: Draft) -> Outcome:
 one_round = chain("round").then(find_faults).then(ask_editor).then(apply_edit)
 
 review_workflow = (
-    create_workflow(id="review", input_schema=Text, output_schema=Outcome, description="Review a text until it is good")
+    create_workflow(
+        id="review",
+        input_schema=Text,
+        output_schema=Outcome,
+        description="Review a text until its editor accepts it",
+    )
     .map(lambda given: Draft(text=given.text), id="first_draft")
     .do_until(one_round, "action in ['accept', 'give up']", max_iterations=10)
     .branch([("action == 'accept'", publish)], otherwise=put_aside)

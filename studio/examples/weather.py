@@ -19,7 +19,7 @@ MEASURED = Path(__file__).parent / "data" / "seattle-2015.csv"
 class Day(BaseModel):
     """The day to plan. The measured weather is that of Seattle in 2015."""
 
-    day: date = Field(description="A day of 2015, such as 2015-07-04")
+    day: date = Field(default=date(2015, 7, 4), description="A day of 2015; others were not measured")
 
 
 class Weather(BaseModel):
@@ -84,7 +84,12 @@ def stay_home(weather: Weather) -> Plan:
 
 
 weather_workflow = (
-    create_workflow(id="weather", input_schema=Day, output_schema=Plan, description="Plan a day by its weather")
+    create_workflow(
+        id="weather",
+        input_schema=Day,
+        output_schema=Plan,
+        description="Plan a day by its measured weather",
+    )
     .then(look_up_weather)
     .branch([("rain_mm > 1", go_inside), (is_warm, go_outside)], mode="first", otherwise=stay_home)
     .map(from_step([go_inside, go_outside, stay_home]))

@@ -15,7 +15,7 @@ from tests.fixtures import OpenEngine, launch
     ("order", "receipt", "charged"),
     [
         (
-            {"item": "tea"},
+            {"item": "tea", "card": "good"},
             {"status": "sent", "cents": 450, "notes": ["reserved 1 x tea", "charged 450 cents", "sent to DE"]},
             ("success", 1),
         ),
@@ -30,7 +30,7 @@ from tests.fixtures import OpenEngine, launch
             ("failed", 1),
         ),
         (
-            {"item": "cup", "country": "NO"},
+            {"item": "cup", "country": "NO", "card": "good"},
             {
                 "status": "undone",
                 "cents": 0,

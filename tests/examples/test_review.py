@@ -18,8 +18,10 @@ async def test_a_text_is_mended_and_accepted(open_engine: OpenEngine) -> None:
     result = await run.resume({"action": "accept"})
 
     findings = ["'The' is doubled", "there are too many spaces", "the last sentence has no end"]
-    assert (first.title, first.payload) == ("Round 1, findings: 3", {"text": TEXT, "findings": findings})
-    assert (second.title, second.payload) == ("Round 2, findings: 0", {"text": MENDED, "findings": []})
+    assert first.title == "Round 1: what shall happen to this text?"
+    assert first.payload == {"text": TEXT, "findings": findings}
+    assert second.title == "Round 2: what shall happen to this text?"
+    assert second.payload == {"text": MENDED, "findings": []}
     assert (result.status, result.result) == ("success", {"published": True, "text": MENDED, "words": 9})
     assert [record.status for record in result.steps["round"].iterations] == ["success", "success"]
 

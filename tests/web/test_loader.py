@@ -134,7 +134,8 @@ def test_a_wrong_definition_is_a_problem_and_so_is_an_id_that_two_have(folder: P
     assert list(loaded.workflows) == ["same"]
     twice, wrong = loaded.problems
     assert twice.message == (
-        "two workflows have the id 'same': one in a_flows.py, one in b_flows.py; give one another id"
+        "two workflows have the id 'same': same in a_flows.py and same in b_flows.py; "
+        "the first is served, give the other an id of its own"
     )
     assert wrong.message.startswith("DefinitionError: workflow 'wrong' has 1 problem:\n  - say: the id is used twice;")
 

@@ -1,0 +1,1 @@
+"""The commands of ``studio``: a module for each, whose ``add`` declares its words and flags."""
