@@ -84,6 +84,14 @@ async def fork(runs: LiveRuns, run_id: str, at: str, *, input: Any, outputs: Map
     return new.run_id
 
 
+async def keeps(runs: LiveRuns, run_id: str, at: str) -> tuple[str, ...]:
+    """See ``Run.fork_keeps``."""
+    plan = runs.plan_of((await runs.store.row(run_id)).workflow_id)
+    old = await _fold(runs, run_id, plan)
+    kept = _Kept(old, _cell_at(old, plan, at), resolved={})
+    return tuple(path for path, cell in old.cells.items() if cell.status in DONE and kept.has_outcome(path))
+
+
 def _cell_at(old: RunState, plan: Plan, at: str) -> Cell:
     """The execution to fork at. Raises ``UnknownStep``, saying why it can't be."""
     cell = old.cells.get(at)
@@ -209,6 +217,10 @@ class _Kept:
     def has(self, path: str) -> bool:
         """Whether what a path gave is kept."""
         return path not in self._dropped
+
+    def has_outcome(self, path: str) -> bool:
+        """Whether a path that has ended stays so."""
+        return path not in self._dropped and path not in self._reopened
 
     def keeps(self, fact: Fact) -> bool:
         """Whether a fact of the old log belongs to the new one."""

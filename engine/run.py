@@ -45,6 +45,8 @@ class Desk(Protocol):
 
     async def fork(self, run_id: str, at: str, **changes: Any) -> str: ...
 
+    async def fork_keeps(self, run_id: str, at: str) -> tuple[str, ...]: ...
+
     async def rerun(self, run_id: str) -> str: ...
 
     async def replay(self, run_id: str) -> RunState: ...
@@ -201,6 +203,13 @@ class Run:
         made = await self._engine.fork(self.run_id, at, input=input, outputs=outputs or {}, state=state)
         return Run(self._engine, made, self.workflow_id, self.run_id)
 
+    async def fork_keeps(self, at: str) -> tuple[str, ...]:
+        """The paths whose outcome a fork at ``at`` keeps; what else has begun runs again. Nothing is changed.
+
+        Raises ``UnknownStep``, ``UnknownWorkflow`` if its code is gone, ``UnknownRun``.
+        """
+        return await self._engine.fork_keeps(self.run_id, at)
+
     async def rerun(self) -> Run:
         """A new run with the same input, already going; this one stays as it is.
 
@@ -220,6 +229,10 @@ class Run:
         Raises ``UnknownRun``.
         """
         return build_statuses(await self._engine.replay(self.run_id))
+
+    async def breakpoints(self) -> tuple[Breakpoint, ...]:
+        """The run's breakpoints, as :meth:`set_breakpoints` takes them. Raises ``UnknownRun``."""
+        return (await self._engine.replay(self.run_id)).breakpoints
 
     async def wait(self, timeout: float | None = None) -> RunResult:  # noqa: ASYNC109 - the contract's name
         """Return when the run has ended, is suspended or paused. Raises ``TimeoutError`` after ``timeout`` seconds."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from engine.errors import DefinitionError, EngineError, Problem
+from engine.errors import DefinitionError, EngineError, InvalidInput, Problem
 from engine.flow import (
     BranchNode,
     ForeachNode,
@@ -226,6 +226,15 @@ class Workflow(Arm[In_contra, Out_co]):
 
             self._compiled.append(compile_workflow(self))
         return self._compiled[0]
+
+    def input_json_schema(self) -> dict[str, Any] | None:
+        """The JSON Schema of the input; ``None`` if any is taken. Raises ``DefinitionError``."""
+        schema = self.plan.root.input
+        return None if schema.is_any else schema.json_schema()
+
+    def check_input(self, input: object) -> None:
+        """Raises ``InvalidInput``, with each place that does not fit, for what ``Run.start`` would refuse."""
+        self.plan.root.input.validate(input, InvalidInput, f"input of workflow {self.id!r}")
 
     async def run(self, input: In_contra | Mapping[str, Any] | None = None, **options: Any) -> RunResult:
         """Run the workflow alone in memory, until it ends, is suspended or paused; nothing is kept.

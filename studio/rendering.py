@@ -6,9 +6,11 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket, BytecodeCache
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -16,6 +18,9 @@ from starlette.responses import HTMLResponse
 from studio import wording
 from studio.assets import Assets
 from studio.json_view import json_view
+from studio.packing import packed
+from studio.settings import EDITORS
+from studio.user_files import opener
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 LONGEST = 4_000
@@ -65,6 +70,8 @@ class Shell:
     jumps: tuple[Jump, ...] = ()
     counters: str = ""
     """The address of the socket that carries the counters; empty: the page is not live."""
+    twin: str = ""
+    """The address of the same page for programs, if there is one."""
 
     @property
     def entries(self) -> tuple[NavItem, ...]:
@@ -95,10 +102,27 @@ def cut(text: object, most: int = LONGEST) -> Cut:
     return Cut(whole[:most], len(whole), max(0, len(whole) - most))
 
 
+class Compiled(BytecodeCache):
+    """Templates that are compiled, for every rendering of this process."""
+
+    def __init__(self) -> None:
+        self._code: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._code.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        if bucket.code is not None:
+            self._code[bucket.key, bucket.checksum] = bucket.code
+
+
+_COMPILED = Compiled()
+
+
 class Rendering:
     """Renders pages and partials. A name that a template uses and nobody gave is an error."""
 
-    def __init__(self, assets: Assets, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, assets: Assets, *, now: Callable[[], float] = time.time, editor: str = "none") -> None:
         self.assets = assets
         self._now = now
         self.environment = Environment(
@@ -108,6 +132,7 @@ class Rendering:
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
+            bytecode_cache=_COMPILED,
         )
         self.environment.filters.update(
             ago=lambda at: wording.ago(at, now()),
@@ -125,15 +150,22 @@ class Rendering:
         self.environment.globals.update(
             asset=assets.url,
             drawing=drawing,
+            editor_href=opener(editor),
+            editor_name=EDITORS[editor],
             no_icon=no_icon,
             plural=wording.plural,
             status_of=status_of,
         )
         self.environment.globals["shell"] = Shell()
 
+    def warm(self) -> None:
+        """Compile all templates, so that who opens a page first does not wait for it."""
+        for name in self.environment.list_templates():
+            self.environment.get_template(name)
+
     def page(self, request: Request, template: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:
         """A whole page. ``context`` has ``title`` and, where they are known, the ``shell``'s counts."""
-        return HTMLResponse(self._render(template, {"request": request, **context}), status)
+        return packed(request, HTMLResponse(self._render(template, {"request": request, **context}), status))
 
     def partial(self, template: str, **context: Any) -> str:
         """A piece of a page, for a page or a live frame."""

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from engine.clock import as_datetime
 from engine.errors import Fenced, NotSuspended, RunExists, RunInFlight, StoreError, UnknownRun
-from engine.events import Fact
+from engine.events import BEFORE_START, Fact
 from engine.store import Claim, Page, Request, RunFilter, RunRow, Suspension
 from engine.stores.fold import LOUD, Folded, Question, expiry, fold
 from engine.stores.paging import position
@@ -221,7 +221,8 @@ class MemoryStore:
 
     async def put_definition(self, version: str, definition: Mapping[str, Any]) -> None:
         """See :class:`engine.store.Store`."""
-        self._definitions.setdefault(version, dict(definition))
+        if version not in self._definitions:
+            self._definitions[version] = dict(definition)
 
     async def definition(self, version: str) -> dict[str, Any] | None:
         """See :class:`engine.store.Store`."""
@@ -244,7 +245,8 @@ class MemoryStore:
 
     async def delete(self, run_id: str) -> None:
         """See :class:`engine.store.Store`."""
-        if not self._run(run_id).folded.ended:
+        run = self._run(run_id)
+        if not run.folded.ended and any(fact.type not in BEFORE_START for fact in run.facts):
             raise RunInFlight(f"run {run_id!r} has not ended; cancel it first")
         self._remove([run_id])
 

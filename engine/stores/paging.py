@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from engine.errors import StoreError
-
 
 def position(after: str | None) -> int | None:
-    """The number in a cursor. Raises ``StoreError`` for a text that no page gave."""
+    """The number in a cursor. Raises ``ValueError`` for a text that no page gave."""
     if after is None:
         return None
     if not after.isascii() or not after.isdigit() or len(after) > 18:
-        raise StoreError(f"after={after[:40]!r} is not what a page gave as its 'next'")
+        raise ValueError(f"after={after[:40]!r} is not what a page gave as its 'next'")
     return int(after)

@@ -273,6 +273,8 @@ class _Builder:
     # -- several fields
 
     def group(self, node: Group, path: str, base: FieldView) -> FieldView:
+        if base.focus:
+            self.focus = _first(node, path)
         marks: tuple[MarkView, ...] = ()
         if node.about.skipped:
             on = at(self.typed, path, "@on") is not None
@@ -378,3 +380,15 @@ def _in_row(field: FieldView, node: Node) -> FieldView:
 
 def _lines(text: str, least: int) -> int:
     return min(max(text.count("\n") + 1, least), 16)
+
+
+def _first(node: Group, path: str) -> str:
+    """Where one types first in a new row, or what one presses there."""
+    match node:
+        case Object():
+            names: list[str | int] = [name for name, part in node.fields if not isinstance(part, Constant)]
+            return join(path, names[0]) if names else path
+        case Tuple():
+            return join(path, 0)
+        case _:
+            return f"add:{path}"

@@ -30,7 +30,18 @@ from studio.forms.nodes import (
 from studio.forms.paths import ROOT, join, unescape
 from studio.forms.reading import Schema, read
 from studio.forms.rows import Action, Verb, apply, asked_for
-from studio.forms.typed import Controls, Typed, at, chosen, controls, count, is_checkbox, secrets, without_secrets
+from studio.forms.typed import (
+    Controls,
+    Typed,
+    at,
+    bound_rows,
+    chosen,
+    controls,
+    count,
+    is_checkbox,
+    secrets,
+    without_secrets,
+)
 
 __all__ = ["Action", "Parsed", "Verb", "parse"]
 
@@ -77,6 +88,7 @@ def _by_name(items: Sequence[tuple[str, str]]) -> Controls:
     for name, text in items:
         if name == ROOT or name.startswith((f"{ROOT}.", "_")):
             typed.setdefault(name, []).append(text.replace("\r\n", "\n").replace("\r", "\n"))
+    bound_rows(typed)
     return typed
 
 
@@ -115,7 +127,9 @@ def _carried(typed: Typed) -> tuple[str, Controls] | None:
         fields = {str(name): [str(text) for text in texts] for name, texts in found["fields"].items()}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-    return str(found["json"]), {name: texts for name, texts in fields.items() if name.startswith(ROOT)}
+    carried = {name: texts for name, texts in fields.items() if name.startswith(ROOT) and texts}
+    bound_rows(carried)
+    return str(found["json"]), carried
 
 
 class _Reader:

@@ -53,7 +53,20 @@ def at(typed: Typed, path: str, mark: str = "") -> str | None:
 
 def count(typed: Typed, path: str) -> int:
     """How many rows a list or dict has."""
-    text = at(typed, path, "@rows") or ""
+    return _number(at(typed, path, "@rows") or "")
+
+
+def bound_rows(typed: Controls) -> None:
+    """Make rows fewer that only say that they are there: no browser sends so many, and each costs time."""
+    left = MAX_ROWS
+    for name, found in typed.items():
+        if name.endswith("@rows"):
+            rows = min(_number(found[-1]), left)
+            left -= rows
+            typed[name] = [str(rows)]
+
+
+def _number(text: str) -> int:
     return min(int(text), MAX_ROWS) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 

@@ -6,7 +6,7 @@ import contextlib
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from starlette.responses import RedirectResponse, Response
 
 from engine import (
@@ -14,18 +14,18 @@ from engine import (
     EngineError,
     InvalidResume,
     NotSuspended,
-    StoreError,
     Suspension,
     UnknownRun,
     redacted,
 )
 from studio.forms import MISSING, errors_from, parse
 from studio.hosting import EngineBlocked, Hosting
-from studio.pages.shell import page, typed_items
+from studio.live import named, watching
+from studio.pages.shell import PageRouter, page, typed_items
 from studio.services import hosting_of
 from studio.views.approvals import GoneView, question_view, run_href
 
-router = APIRouter()
+router = PageRouter()
 
 PAGE = 20
 """Questions on one page."""
@@ -33,7 +33,7 @@ SCAN = 500
 BY = "studio"
 
 
-@router.get("/approvals")
+@router.page("/approvals")
 async def show_all(
     request: Request,
     hosting: Annotated[Hosting, Depends(hosting_of)],
@@ -45,7 +45,7 @@ async def show_all(
     status, notice = 200, ""
     try:
         found = await hosting.engine.suspensions(workflow=workflow or None, limit=PAGE, after=after or None)
-    except (ValueError, StoreError):  # a page that there is not: a link that somebody has changed
+    except ValueError:  # a page that there is not: a link that somebody has changed
         found = await hosting.engine.suspensions(workflow=workflow or None, limit=PAGE)
         after, status, notice = "", 400, "There is no such page of questions; this is the first one."
     questions = [
@@ -61,6 +61,14 @@ async def show_all(
         here="approvals",
         title="Approvals",
         status=status,
+        socket=watching(
+            "approvals",
+            workflow=workflow,
+            after=after,
+            more="yes" if found.next else "",
+            have=named((one.token,) for one in found.items),
+        ),
+        data=lambda: {"questions": questions, "total": total, "next": found.next},
         questions=questions,
         total=total,
         workflow=workflow,
@@ -79,7 +87,7 @@ async def _known(hosting: Hosting, run_id: str) -> str:
     return ""
 
 
-@router.get("/approvals/{token}")
+@router.page("/approvals/{token}")
 async def show_one(
     request: Request, token: str, hosting: Annotated[Hosting, Depends(hosting_of)], run: str = "", back: str = ""
 ) -> Response:
@@ -122,16 +130,15 @@ async def answer(
 
 
 async def find(hosting: Hosting, token: str, run_id: str) -> Suspension | None:
-    """The open question with this token. With the id of its run it is found at once."""
-    after: str | None = None
-    while True:
-        found = await hosting.engine.suspensions(run_id or None, limit=SCAN, after=after)
-        for one in found.items:
-            if one.token == token:
-                return one
-        if found.next is None:
-            return None
-        after = found.next
+    """The open question with this token, of this run if one is named: that of a fork may have the same."""
+    if run_id:
+        asked = await hosting.engine.suspensions(run_id, limit=SCAN)
+        return next((one for one in asked.items if one.token == token), None)
+    try:
+        found, state = await hosting.engine.store.suspension(token)
+    except NotSuspended:
+        return None
+    return found if state == "open" else None
 
 
 async def question_page(
@@ -151,6 +158,7 @@ async def question_page(
         here="approvals",
         title=question.title,
         status=status,
+        data=lambda: question,
         question=question,
         gone=None,
     )
@@ -159,11 +167,17 @@ async def question_page(
 async def gone_page(request: Request, hosting: Hosting, token: str, run_id: str, status: int) -> Response:
     """Says what became of a question that is not open."""
     gone = GoneView(token)
-    with contextlib.suppress(UnknownRun):
-        if run_id:
-            gone = await _story(hosting, token, run_id)
+    with contextlib.suppress(UnknownRun, NotSuspended):
+        gone = await _story(hosting, token, run_id or (await hosting.engine.store.suspension(token))[0].run_id)
     return await page(
-        request, "pages/approval.html", here="approvals", title=gone.title, status=status, question=None, gone=gone
+        request,
+        "pages/approval.html",
+        here="approvals",
+        title=gone.title,
+        status=status,
+        data=lambda: gone,
+        question=None,
+        gone=gone,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from studio.live import LIVE_PARTS, Moment
 from studio.pages.shell import live_rendering
-from studio.views.run import header
+from studio.views.run_head import header
 
 
 def run_status(moment: Moment) -> str:

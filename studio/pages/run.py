@@ -1,39 +1,39 @@
-"""The page of a run: what is asked for becomes views; what is pressed becomes actions."""
+"""The page of a run, what is sent when something has happened, and what its buttons do."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Annotated, Any
+from urllib.parse import parse_qs, urlsplit
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
-from engine import EngineError, Event, Run, RunResult, RunRow, UnknownRun, Workflow
+from engine import EngineError, Run, UnknownRun, WorkflowMissing
 from studio.hosting import EngineBlocked, Hosting
-from studio.live import place_of
 from studio.pages import live_parts as _live_parts  # noqa: F401 - registers what frames are made of
 from studio.pages.run_actions import address, perform
-from studio.pages.shell import page
+from studio.pages.run_regions import Asked, all_names, always, asked_of, drawn, listed, look, regions, told, updates
+from studio.pages.shell import PageRouter, page
+from studio.painter import painted
 from studio.rendering import Rendering
 from studio.services import hosting_of, rendering_of
 from studio.views import events as events_view
 from studio.views import run as run_view
-from studio.views.approvals import question_view
-from studio.views.graph import picture
-from studio.views.journal import journal
-from studio.views.run import ENDED, Place
-from studio.views.timeline import timeline
+from studio.views.graph import asked_open
+from studio.views.run import Place
+from studio.views.run_head import DELETE_DIALOG, ENDED, facts
 
-router = APIRouter()
+router = PageRouter()
+
+AT_ONCE = 100
+"""Lines of a download that are sent together: others are answered between."""
 
 Host = Annotated[Hosting, Depends(hosting_of)]
 Pages = Annotated[Rendering, Depends(rendering_of)]
-
-MOST_READ = 5_000
-"""Events that are looked through for the attempts and logs of one step."""
 
 DEAR = 0.1
 """Seconds of work from which on a page that follows a run is answered more slowly."""
@@ -41,127 +41,41 @@ DEAR = 0.1
 PATIENCE = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the address of a run's page asks for; ``None`` is not chosen."""
-
-    view: str = "graph"
-    step: str | None = None
-    tab: str | None = None
-    before: int | None = None
-
-
-def asked_of(
-    view: str = "graph",
-    step: str | None = None,
-    tab: str | None = None,
-    before: Annotated[int | None, Query(ge=1)] = None,
-) -> Asked:
-    """The query of a request."""
-    return Asked(view, step, tab, before)
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """A run as of one moment, read once for all regions of its page."""
-
-    run: Run
-    row: RunRow
-    workflow: Workflow[Any, Any] | None
-    result: RunResult
-    statuses: dict[str, str]
-    recent: list[Event]
-    story: list[Event]
-    shown: list[Event]
-    seq: int
-    question: Any
-    now: float
-
-
-async def look(hosting: Hosting, run_id: str, asked: Asked) -> Looked:
-    """Read a run. Raises ``UnknownRun``."""
-    engine = hosting.engine
-    run = await engine.get_run(run_id)
-    row = await engine.store.row(run_id)
-    last = await engine.store.last_seq(run_id)
-    recent = await events_view.window(run, last, None)
-    seq = recent[-1].seq if recent else last
-    shown = recent if asked.before is None else await events_view.window(run, seq, asked.before)
-    questions = await engine.suspensions(run_id, limit=1)
-    return Looked(
-        run,
-        row,
-        hosting.catalog.workflows.get(run.workflow_id),
-        await run.result(),
-        await run.statuses(),
-        recent,
-        await _story(run, seq) if asked.tab in ("attempts", "logs") and recent and recent[0].seq > 1 else recent,
-        shown,
-        seq,
-        questions.items[0] if questions.items else None,
-        time.time(),
-    )
-
-
-async def _story(run: Run, seq: int) -> list[Event]:
-    """The last events, more of them: what one step tried and wrote may be long ago."""
-    return [event async for event in run.events(max(0, seq - MOST_READ), follow=False)]
-
-
-def regions(found: Looked, asked: Asked) -> dict[str, Any]:
-    """What the page and its updates are made of, by the name of the template's input."""
-    path = run_view.resolve(
-        asked.step,
-        found.statuses,
-        steps=found.result.steps.keys(),
-        question=found.question.path if found.question else "",
-    )
-    chosen = run_view.inspector(found.result, found.statuses, found.story, found.workflow, path, now=found.now)
-    place = Place(
-        found.run.run_id,
-        asked.view if asked.view in run_view.VIEWS else "graph",
-        path,
-        run_view.tab_of(asked.tab, chosen),
-        asked.before,
-    )
-    rows = timeline(found.result.steps, found.statuses, found.recent, found.now)
-    return {
-        "place": place,
-        "header": run_view.header(
-            found.run.run_id, found.run.workflow_id, found.result.status, has_begun=bool(found.result.steps)
-        ),
-        "facts": run_view.facts(found.row, found.now),
-        "inspector": chosen,
-        "timeline": rows,
-        "journal": journal(rows, found.result.steps, found.workflow) if place.view == "journal" else [],
-        "table": events_view.table(found.shown, found.seq),
-        "question": None if found.question is None else question_view(found.question, is_now=True),
-        "follow": _follow(place, found, chosen, asked),
-    }
-
-
-def _follow(place: Place, found: Looked, chosen: run_view.Inspector, asked: Asked) -> run_view.Follow | None:
-    """Where the page asks for what has changed; what the viewer has not chosen goes with the run."""
-    if found.result.status in ENDED:
-        return None
-    token = found.question.token if found.question else ""
-    query = {"view": place.view, "step": asked.step, "tab": asked.tab, "before": place.before, "question": token}
-    query["stamp"] = run_view.stamp(chosen, place, found.seq)
-    return run_view.Follow(place.run_id, {name: str(value) for name, value in query.items() if value is not None})
-
-
-@router.get("/runs/{run_id}")
+@router.page("/runs/{run_id}")
 async def show_run(
     request: Request,
     hosting: Host,
     run_id: str,
     asked: Annotated[Asked, Depends(asked_of)],
-) -> HTMLResponse:
+) -> Response:
     """The debugger of a run."""
-    return await _page(request, hosting, run_id, asked)
+    try:
+        return await run_page(request, hosting, run_id, asked)
+    except WorkflowMissing as error:
+        return await _lost_page(request, hosting, run_id, asked, str(error))
 
 
-async def _page(
+async def _lost_page(request: Request, hosting: Hosting, run_id: str, asked: Asked, why: str) -> Response:
+    """A run that neither code nor definition is left of: there are only its events."""
+    run, now = await hosting.engine.get_run(run_id), time.time()
+    row, last = await hosting.engine.store.row(run_id), await hosting.engine.store.last_seq(run_id)
+    events = await events_view.window(run, last, asked.before)
+    return await page(
+        request,
+        "pages/run_lost.html",
+        here="runs",
+        title=f"{run.workflow_id} run",
+        data=lambda: {"run": row, "why": why, "events": events},
+        run=run,
+        row=row,
+        why=why,
+        facts=facts(row, now),
+        place=Place(run_id, tab="events", before=asked.before),
+        table=events_view.table(events, last),
+    )
+
+
+async def run_page(
     request: Request,
     hosting: Hosting,
     run_id: str,
@@ -169,23 +83,27 @@ async def _page(
     *,
     problem: str = "",
     status: int = 200,
-) -> HTMLResponse:
+) -> Response:
+    """The whole page, with what went wrong on top."""
     found = await look(hosting, run_id, asked)
-    made = regions(found, asked)
-    source = found.workflow
-    if source is None and found.row.version:
-        source = await hosting.engine.store.definition(found.row.version)  # type: ignore[assignment]
-    is_live = found.result.status not in ENDED
-    selected = place_of(made["place"].step)
+    made = regions(found, asked, problem=problem)
     context = {
         **made,
-        "graph": None if source is None else picture(source, found.statuses, selected=selected, follows=is_live),
-        "is_live": is_live,
+        **await painted(drawn, found, made),  # a large picture takes seconds
+        "is_live": found.result.status not in ENDED,
         "seq": found.seq,
-        "problem": problem,
+        "delete_dialog": DELETE_DIALOG,
     }
     title = f"{found.run.workflow_id} run"
-    return await page(request, "pages/run.html", here="runs", title=title, status=status, **context)
+    return await page(
+        request,
+        "pages/run.html",
+        here="runs",
+        title=title,
+        status=status,
+        data=lambda: told(found, asked, made),
+        **context,
+    )
 
 
 @router.get("/runs/{run_id}/regions")
@@ -205,23 +123,17 @@ async def show_regions(
     began = time.perf_counter()
     found = await look(hosting, run_id, asked)
     made = regions(found, asked)
-    place = made["place"]
-    names = ["run_status", "run_facts", "run_actions", "journal" if place.view == "journal" else "timeline"]
-    if run_view.stamp(made["inspector"], place, found.seq) != stamp:
+    made |= listed(found, made)
+    names = always(made)
+    if run_view.stamp(made["inspector"], made["place"], found.seq) != stamp:
         names.append("inspector")
     if (found.question.token if found.question else "") != question:
         names.append("run_question")
-    names += ["inspector_tabs", "follow"]
-    answer = HTMLResponse("".join(_partial(rendering, name, made) for name in names))
+    answer = HTMLResponse(updates(rendering, [*names, "inspector_tabs", "follow"], made))
     cost = time.perf_counter() - began
     if cost > DEAR:  # the page asks again when it has this: a long run leaves the server its time for others
         await asyncio.sleep(min(PATIENCE, 3 * cost))
     return answer
-
-
-def _partial(rendering: Rendering, name: str, made: dict[str, Any]) -> str:
-    html = rendering.partial(f"partials/{name}.html", **made)
-    return f'<hx-partial hx-target="#{name.replace("_", "-")}" hx-swap="outerMorph">{html}</hx-partial>'
 
 
 @router.get("/runs/{run_id}/events.ndjson")
@@ -230,31 +142,84 @@ async def download_events(hosting: Host, run_id: str) -> StreamingResponse:
     run = await hosting.engine.get_run(run_id)
 
     async def lines() -> AsyncIterator[str]:
+        made: list[str] = []
         async for event in run.events(follow=False):
-            yield events_view.line(event)
+            made.append(events_view.line(event))
+            if len(made) == AT_ONCE:
+                yield "".join(made)
+                made.clear()
+        yield "".join(made)
 
     name = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in run_id)
     headers = {"content-disposition": f'attachment; filename="{name}.ndjson"'}
     return StreamingResponse(lines(), media_type="application/x-ndjson", headers=headers)
 
 
+@router.get("/runs/{run_id}/delete")
+async def ask_to_delete(request: Request, hosting: Host, run_id: str) -> Response:
+    """Asks before a run is deleted, for those without a script."""
+    run = await hosting.engine.get_run(run_id)
+    here = address(run_id)
+    return await page(request, "pages/delete.html", here="runs", title="Delete run", run=run, back=here)
+
+
 @router.post("/runs/{run_id}/{verb}")
 async def act(request: Request, hosting: Host, run_id: str, verb: str) -> Response:
     """Press a button of the run's page."""
     form = await request.form()
-    given = {name: str(form[name]) for name in ("view", "step", "tab") if name in form}
-    here = Asked(given.get("view", "graph"), given.get("step"), given.get("tab"))
     run = await hosting.engine.get_run(run_id)
+    return await answered(request, hosting, run, lambda: perform(hosting, run, verb, str(form.get("step", ""))))
+
+
+async def answered(
+    request: Request,
+    hosting: Hosting,
+    run: Run,
+    do: Callable[[], Awaitable[Any]],
+    *,
+    stays: bool = False,
+) -> Response:
+    """Do what a button says and show what came of it: to a script the parts of its page, else the page again.
+
+    ``do`` gives where to go, if not back to the run; there the step goes with the run, unless it ``stays``.
+    """
+    here = await _here(request)
+    home, where, problem, status = address(run.run_id), None, "", 200
     try:
-        where = await perform(hosting, run, verb, here.step or "")
+        where = await do()
     except UnknownRun:
         raise
-    except EngineBlocked as error:
-        if error.under_way:
-            return RedirectResponse(address(run_id), 303)
-        return await _page(request, hosting, run_id, here, problem=str(error), status=503)
     except EngineError as error:
-        return await _page(request, hosting, run_id, here, problem=str(error), status=409)
-    if where == address(run_id) and given:  # back to where the viewer was; the step goes with the run
-        where = Place(run_id, here.view, "", "data").view_href()
-    return RedirectResponse(where, 303)
+        if not (isinstance(error, EngineBlocked) and error.under_way):
+            problem, status = str(error), 503 if isinstance(error, EngineBlocked) else 409
+    there = here if stays or problem else replace(here, step=None, tab=None)
+    if (where or home) == home and request.headers.get("hx-request"):
+        return await _live(request, hosting, run, there, problem=problem, status=status)
+    if problem:
+        return await run_page(request, hosting, run.run_id, there, problem=problem, status=status)
+    if (where or home) == home and "view" in await request.form():  # pressed on the run's page, not in a list
+        place = Place(run.run_id, there.view, there.step or "", there.tab or "", opened=there.opened)
+        where = place.href() if stays else place.view_href()
+    return RedirectResponse(where or home, 303)
+
+
+async def _here(request: Request) -> Asked:
+    """Where the viewer was who pressed a button: what the form says, and which parts of the picture were open."""
+    form = await request.form()
+    step, tab = (str(form[name]) if name in form else None for name in ("step", "tab"))
+    page = request.headers.get("hx-current-url") or request.headers.get("referer") or ""
+    opened = asked_open(parse_qs(urlsplit(page).query).get("open", ()))
+    return Asked(str(form.get("view", "graph")), step, tab, opened=opened)
+
+
+async def _live(
+    request: Request, hosting: Hosting, run: Run, asked: Asked, *, problem: str, status: int
+) -> HTMLResponse:
+    """All parts of the page that is open; its address goes along."""
+    found = await look(hosting, run.run_id, asked)
+    made = regions(found, asked, problem=problem)
+    made |= listed(found, made)
+    place: Place = made["place"]
+    now = place.view_href() if asked.step is None else place.href()
+    html = updates(rendering_of(request), all_names(made), made)
+    return HTMLResponse(html, status, headers={"hx-replace-url": now})

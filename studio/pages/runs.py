@@ -6,18 +6,19 @@ import time
 from typing import Annotated
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
-from engine import EngineError, StoreError
+from engine import EngineError
 from studio.hosting import Hosting
+from studio.live import named, watching
 from studio.pages.run_actions import perform
-from studio.pages.shell import page
+from studio.pages.shell import PageRouter, page
 from studio.services import hosting_of
 from studio.views import runs as runs_view
 
-router = APIRouter()
+router = PageRouter()
 
 Host = Annotated[Hosting, Depends(hosting_of)]
 
@@ -27,7 +28,7 @@ MOST_AT_ONCE = 200
 BULK = ("cancel", "rerun", "delete")
 
 
-@router.get("/runs")
+@router.page("/runs")
 async def show_runs(
     request: Request,
     hosting: Host,
@@ -40,7 +41,7 @@ async def show_runs(
     until: str = "",
     after: str = "",
     notice: str = "",
-) -> HTMLResponse:
+) -> Response:
     """Runs, newest first, by what the address asks for."""
     filters = runs_view.Filters(status, workflow, tag, text.strip(), since, until, after)
     return await _list(request, hosting, filters, notice)
@@ -52,27 +53,36 @@ async def _list(
     filters: runs_view.Filters,
     notice: str = "",
     problem: str = "",
-) -> HTMLResponse:
+) -> Response:
+    now = time.time()
     try:
         found = await hosting.engine.list_runs(limit=runs_view.PAGE, **filters.arguments())
     except ValueError as error:
         raise HTTPException(400, str(error)) from None
-    except StoreError as error:
-        if not filters.after:
-            raise
-        raise HTTPException(400, f"There is no such page: {error}") from None
     counts = await hosting.engine.counts(filters.workflow or None)
+    rows = runs_view.lines(found.items, now)
+    asked = dict(parse_qsl(filters.query)) | {"at": now, "open": named(runs_view.may_change(rows))}
+    socket = watching("runs", **asked)
     context = {
         "filters": filters,
         "chips": runs_view.chips(counts, filters),
-        "rows": runs_view.lines(found.items, time.time()),
+        "rows": rows,
         "older": filters.href(after=found.next) if found.next else "",
         "workflows": sorted({*hosting.catalog.workflows, *([filters.workflow] if filters.workflow else [])}),
         "notice": notice,
         "problem": problem,
     }
     status = 409 if problem else 200
-    return await page(request, "pages/runs.html", here="runs", title="Runs", status=status, **context)
+    return await page(
+        request,
+        "pages/runs.html",
+        here="runs",
+        title="Runs",
+        status=status,
+        socket=socket,
+        data=lambda: {"runs": rows, "counts": counts, "filters": filters, "next": found.next},
+        **context,
+    )
 
 
 @router.post("/runs/bulk")
@@ -82,9 +92,14 @@ async def act_on_many(request: Request, hosting: Host) -> Response:
     verb = str(form.get("do", ""))
     if verb not in BULK:
         raise HTTPException(400, f"{verb!r} is nothing that can be done with several runs")
-    query = dict(parse_qsl(str(form.get("query", ""))))
-    filters = runs_view.Filters(**{name: query[name] for name in runs_view.Filters.__slots__ if name in query})
+    filters = runs_view.Filters.of(dict(parse_qsl(str(form.get("query", "")))))
     chosen = [str(id) for id in form.getlist("run")][:MOST_AT_ONCE]
+    if verb == "delete" and chosen and form.get("sure") != "yes":
+        query = filters.query
+        title, back = "Delete runs", filters.href(after=filters.after)
+        return await page(
+            request, "pages/delete_many.html", here="runs", title=title, chosen=chosen, query=query, back=back
+        )
     refused = []
     for run_id in chosen:
         try:

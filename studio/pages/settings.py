@@ -5,21 +5,21 @@ from __future__ import annotations
 import platform
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from starlette.responses import Response
 
 import engine
 import studio
 from studio.hosting import Hosting
-from studio.pages.shell import page, source_of
+from studio.pages.shell import PageRouter, page, source_of
 from studio.services import hosting_of, settings_of
 from studio.settings import Settings
 from studio.views.settings import settings_view
 
-router = APIRouter()
+router = PageRouter()
 
 
-@router.get("/settings")
+@router.page("/settings")
 async def show(
     request: Request,
     hosting: Annotated[Hosting, Depends(hosting_of)],
@@ -38,4 +38,4 @@ async def show(
             ("Python", platform.python_version()),
         ),
     )
-    return await page(request, "pages/settings.html", here="settings", title="Settings", view=view)
+    return await page(request, "pages/settings.html", here="settings", title="Settings", data=lambda: view, view=view)

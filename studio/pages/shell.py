@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
-from typing import Any
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any, TypeVar
 from urllib.parse import quote
 
+from fastapi import APIRouter
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import Response
 
+from engine import redacted
 from studio.assets import Assets
 from studio.hosting import Hosting
 from studio.live import LIST_PARTS, ListMoment
 from studio.loader import usual_target
+from studio.plain import plain_text
 from studio.rendering import Jump, Rendering, Shell
 from studio.services import hosting_of, rendering_of, settings_of
 from studio.settings import Settings
 
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
 COUNTERS = "/ws"
 JUMPS = 500
 """Workflows that the palette knows."""
+
+
+class PageRouter(APIRouter):
+    """Routes of pages. Each page has a twin for programs, at its address with ``.json`` behind it."""
+
+    def page(self, path: str, *twins: str) -> Callable[[Handler], Handler]:
+        """Serve a page at ``path``; its handler answers with :func:`page`. ``twins``: other addresses of the twin."""
+
+        def register(handler: Handler) -> Handler:
+            for address in (*(twins or (f"{path}.json",)), path):  # before it: an id in the path would take the suffix
+                self.add_api_route(address, handler, methods=["GET"])
+            return handler
+
+        return register
+
+
+def twin_of(request: Request) -> str:
+    """The address of a page's twin."""
+    path = quote(request.url.path) if request.url.path != "/" else "/workflows"
+    return f"{path}.json" + (f"?{request.url.query}" if request.url.query else "")
 
 
 def segment(text: str) -> str:
@@ -33,8 +61,18 @@ def source_of(settings: Settings) -> str:
     return settings.target or usual_target()
 
 
-async def shell(hosting: Hosting, settings: Settings, here: str) -> Shell:
-    """What stands around a page."""
+def command_line(settings: Settings, *words: str, takes: str = "target store") -> str:
+    """A line for the terminal that does something here: with the same workflows and store, if it takes them."""
+    said = ["studio", *words]
+    if "target" in takes and settings.target:
+        said += ["--target", settings.target]
+    if "store" in takes and settings.store_url != Settings().store_url:
+        said += ["--store", settings.store_url]
+    return str(redacted(shlex.join(said)))
+
+
+async def shell(hosting: Hosting, settings: Settings, here: str, socket: str = COUNTERS) -> Shell:
+    """What stands around a page, whose counters and lists come over the socket at this address."""
     counts = await hosting.engine.counts()
     jumps = [Jump(id, f"/workflows/{segment(id)}", "workflow") for id in list(hosting.catalog.workflows)[:JUMPS]]
     return Shell(
@@ -44,18 +82,37 @@ async def shell(hosting: Hosting, settings: Settings, here: str) -> Shell:
         runs=sum(counts.values()),
         approvals=await hosting.engine.open_questions(),
         jumps=tuple(jumps),
-        counters=COUNTERS,
+        counters=socket,
     )
 
 
 async def page(
-    request: Request, template: str, *, here: str, title: str, status: int = 200, **context: Any
-) -> HTMLResponse:
-    """A whole page. ``trouble`` is the engine's, for ``partials/trouble.html``, or ``None``."""
+    request: Request,
+    template: str,
+    *,
+    here: str,
+    title: str,
+    status: int = 200,
+    socket: str = COUNTERS,
+    data: Callable[[], object] | None = None,
+    **context: Any,
+) -> Response:
+    """A whole page. ``trouble`` is the engine's, for ``partials/trouble.html``, or ``None``.
+
+    ``socket``: see ``studio.live.watching``. ``data`` gives what of the views its twin says, if the page has one;
+    there a status of 400 and more is an error.
+    """
+    if data is not None and request.url.path.endswith(".json"):
+        if status >= 400:
+            raise HTTPException(status, title)
+        return Response(plain_text(data()), status, media_type="application/json")
     hosting, settings, rendering = hosting_of(request), settings_of(request), rendering_of(request)
-    around = await shell(hosting, settings, here)
-    trouble = hosting.engine_trouble()
-    return rendering.page(request, template, {"title": title, "shell": around, "trouble": trouble, **context}, status)
+    around = await shell(hosting, settings, here, socket)
+    if data is not None and request.method == "GET":
+        around = replace(around, twin=twin_of(request))
+    trouble, command = hosting.engine_trouble(), partial(command_line, settings)
+    shown = {"title": title, "shell": around, "trouble": trouble, "command": command, **context}
+    return rendering.page(request, template, shown, status)
 
 
 async def typed_items(request: Request) -> Sequence[tuple[str, str]]:

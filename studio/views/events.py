@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from engine import Event, Run
+from studio.log_lines import escaped_json
 
 WINDOW = 200
 """Events that are shown at once."""
@@ -74,6 +75,11 @@ def brief(data: Any) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
+FIELDS = tuple(field.name for field in fields(Event))
+
+
 def line(event: Event) -> str:
     """An event as one line of NDJSON."""
-    return json.dumps(asdict(event.redacted()), ensure_ascii=False, default=datetime.isoformat) + "\n"
+    shown = event.redacted()
+    data = {name: getattr(shown, name) for name in FIELDS}
+    return escaped_json(json.dumps(data, ensure_ascii=False, default=datetime.isoformat)) + "\n"

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
-import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import engine
 from engine import Workflow
+from studio.user_files import is_users, lines_around
 
 _FRAME = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+), in (?P<function>.+)$')
-_ENGINE = str(Path(engine.__file__).parent)
-_STUDIO = str(Path(__file__).parent.parent)
-_LIBRARIES = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
-_NOT_THE_USERS = (*(str(Path(place).resolve()) for place in (_ENGINE, _STUDIO, *_LIBRARIES)), "<frozen", "<string>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +23,12 @@ class Frame:
     function: str
     text: str
     is_users: bool
+
+    @property
+    def lines(self) -> tuple[tuple[int, str], ...]:
+        """What stands around it, if the file is as it was; else the one line that the traceback has."""
+        around = lines_around(self.file, self.line, self.text) if self.is_users else ()
+        return around or (((self.line, self.text),) if self.text else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,7 @@ def frames(traceback: str) -> list[Frame]:
         following = lines[number + 1] if number + 1 < len(lines) else ""
         source = following.strip() if following.startswith("    ") else ""
         file = match["file"]
-        is_users = not file.startswith(_NOT_THE_USERS) and "site-packages" not in file and "/lib/python" not in file
-        found.append(Frame(file, int(match["line"]), match["function"], source, is_users))
+        found.append(Frame(file, int(match["line"]), match["function"], source, is_users(file)))
     return found
 
 

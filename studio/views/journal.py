@@ -25,6 +25,7 @@ class Line:
     gave: str
     bars: tuple[Bar, ...]
     took: str
+    mark: str = ""
 
 
 def journal(found: Timeline, records: Mapping[str, StepRecord], workflow: Workflow[Any, Any] | None) -> list[Line]:
@@ -39,6 +40,7 @@ def journal(found: Timeline, records: Mapping[str, StepRecord], workflow: Workfl
             gave(records[row.path], row.attempts, _output_name(workflow, row.path)),
             row.bars,
             row.took,
+            row.mark,
         )
         for row in found.rows
     ]

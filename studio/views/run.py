@@ -9,12 +9,14 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from engine import Event, RunResult, RunRow, StepRecord, Workflow
-from studio.live import place_of, rank
+from engine import Event, RunResult, StepRecord, Workflow
+from engine.graph import rank
+from studio.live import place_of
+from studio.views.breakpoints import Breaks, round_of
 from studio.views.faults import Code, Fault, code, fault
-
-ENDED = frozenset({"success", "failed", "canceled"})
-"""Statuses after which nothing more comes."""
+from studio.views.graph import with_open
+from studio.views.run_head import ENDED, edit_href, fork_href
+from studio.views.state_change import StateChange
 
 MOST_ITERATIONS = 60
 """Iterations that the picker shows around the chosen one."""
@@ -32,6 +34,13 @@ class Place:
     step: str = ""
     tab: str = "data"
     before: int | None = None
+    opened: frozenset[str] = frozenset()
+    """Folded parts of the picture that are open."""
+
+    @property
+    def graph_place(self) -> str:
+        """The place of the picture where the step is."""
+        return place_of(self.step)
 
     def href(self, **changes: Any) -> str:
         """The address of this place with something else chosen; without a tab it is the one that fits."""
@@ -52,7 +61,7 @@ class Place:
         return self._address({"view": self.view})
 
     def _address(self, query: Mapping[str, Any]) -> str:
-        return f"/runs/{quote(self.run_id, safe='')}?{urlencode(query)}"
+        return with_open(f"/runs/{quote(self.run_id, safe='')}?{urlencode(query)}", self.opened)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,78 +70,12 @@ class Follow:
 
     run_id: str
     query: Mapping[str, str]
+    opened: frozenset[str] = frozenset()
 
     @property
     def href(self) -> str:
         """The address of what has changed."""
-        return f"/runs/{quote(self.run_id, safe='')}/regions?{urlencode(self.query)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Button:
-    """A form with one button in the header."""
-
-    name: str
-    label: str
-    icon: str
-    key: str = ""
-    tone: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """The head of the page. ``groups`` are buttons that belong together."""
-
-    run_id: str
-    workflow_id: str
-    status: str
-    has_ended: bool
-    groups: tuple[tuple[Button, ...], ...]
-
-
-STEP = Button("step", "Step", "step", "s")
-CONTINUE = Button("continue", "Continue", "play", "c")
-PAUSE = Button("pause", "Pause", "pause", "p")
-RERUN = Button("rerun", "Re-run", "rerun", "r")
-CANCEL = Button("cancel", "Cancel", "cancel", "", "danger")
-DELETE = Button("delete", "Delete", "trash", "", "danger")
-
-
-def header(run_id: str, workflow_id: str, status: str, *, has_begun: bool = True) -> Header:
-    """The head of a run: only what makes sense now can be pressed. One that never began can't be run again."""
-    match status:
-        case "pending":
-            groups: tuple[tuple[Button, ...], ...] = ((CANCEL,),)
-        case "paused":
-            groups = ((STEP, CONTINUE), (RERUN,), (CANCEL,))
-        case "success" | "failed" | "canceled":
-            groups = ((RERUN,), (DELETE,)) if has_begun else ((DELETE,),)
-        case _:
-            groups = ((PAUSE,), (RERUN,), (CANCEL,))
-    return Header(run_id, workflow_id, status, status in ENDED, groups)
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What never changes of a run, or only at its end."""
-
-    started_at: datetime
-    ended_at: datetime | None
-    seconds: float
-    version: str
-    parent: str
-    tags: tuple[str, ...]
-    blocked: str
-
-
-def facts(row: RunRow, now: float) -> Facts:
-    """The facts of a run's row."""
-    ended = row.updated_at if row.status in ENDED else None
-    end = now if ended is None else ended.timestamp()
-    seconds = max(0.0, end - row.created_at.timestamp())
-    return Facts(
-        row.created_at, ended, seconds, row.version or "", row.parent_run_id or "", row.tags, row.blocked or ""
-    )
+        return with_open(f"/runs/{quote(self.run_id, safe='')}/regions?{urlencode(self.query)}", self.opened)
 
 
 # -- the chosen step
@@ -273,6 +216,21 @@ class Inspector:
     seconds: float | None
     can_fork: bool
     crumbs: tuple[tuple[str, str], ...]
+    fork_href: str = ""
+    edit_href: str = ""
+    can_break: bool = False
+    round: int | None = None
+    """Which round of a loop, or item of a foreach, it is."""
+
+    breaks: tuple[str, ...] = ()
+    """Where the run stops at it: ``before``, ``after``."""
+
+    state: StateChange | None = None
+    """What it did to the shared state, if that is shown now."""
+
+    has_state: bool = False
+    """Whether that could be shown."""
+
     why: Any = None
     """How a branch chose, or a loop went on: the data of the last event that tells."""
 
@@ -285,6 +243,8 @@ def inspector(
     path: str,
     *,
     now: float,
+    breaks: Breaks,
+    state: StateChange | None = None,
 ) -> Inspector:
     """The inspector of a step, or of the run."""
     record = result.steps[path] if path in result.steps else None  # noqa: SIM401 - a mapping that makes records
@@ -310,6 +270,13 @@ def inspector(
         seconds=seconds,
         can_fork=workflow is not None and record is not None and result.status != "pending",
         crumbs=tuple(("/".join(pieces[: number + 1]), piece) for number, piece in enumerate(pieces[:-1])),
+        fork_href=fork_href(result.run_id, path),
+        edit_href=edit_href(result.run_id, result.workflow_id),
+        can_break=node is not None and result.status not in ENDED and result.status != "pending",
+        round=round_of(path),
+        breaks=breaks.at(path),
+        state=state,
+        has_state=bool(result.state) and record is not None,
         why=_why(events, path),
     )
 
@@ -329,5 +296,13 @@ def tab_of(asked: str | None, found: Inspector) -> str:
 def stamp(found: Inspector, place: Place, seq: int) -> str:
     """What the inspector's content depends on: with the same stamp it is the same."""
     follows_all = not found.path or place.tab in ("events", "state")
-    parts = (found.status, len(found.attempts), len(found.logs), len(found.iterations), seq if follows_all else "")
+    parts = (
+        found.status,
+        len(found.attempts),
+        len(found.logs),
+        len(found.iterations),
+        "+".join(found.breaks),
+        found.state.seq if found.state else "",
+        seq if follows_all else "",
+    )
     return ".".join(map(str, (found.path, *parts)))

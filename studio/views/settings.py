@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from studio.settings import Settings
+from studio.loader import BUNDLED
+from studio.settings import EDITORS, Settings
 from studio.wording import plural
 
 
@@ -31,12 +32,15 @@ def settings_view(
 ) -> SettingsView:
     """What there is to say. The token itself is never shown."""
     reload = "when a file is saved" if settings.reload else "no"
-    loaded = plural(loads, "time")
+    if target.partition(":")[0] == BUNDLED:
+        reload = "never: they are the examples"
+    loaded = plural(loads, "time") + (f" from {plural(files, 'file')}" if files else "")
     started = (
         Fact("Serves", target, "TARGET, STUDIO_TARGET"),
         Fact("Store", settings.store_url, "--store, STUDIO_STORE"),
-        Fact("Address", address, "--host, --port"),
-        Fact("Reload", f"{reload}; loaded {loaded}" + (f" from {plural(files, 'file')}" if files else ""), "--reload"),
+        Fact("Address", address, "--host, STUDIO_HOST, --port, STUDIO_PORT"),
+        Fact("Reload", f"{reload}; loaded {loaded}", "--reload, STUDIO_RELOAD"),
+        Fact("Editor", EDITORS[settings.near_editor] or "no links", "--editor, STUDIO_EDITOR"),
         Fact("Sign in", "with a token" if settings.token else "not needed: this machine only", "--token, STUDIO_TOKEN"),
     )
     return SettingsView(started, tuple(Fact(name, version) for name, version in versions))

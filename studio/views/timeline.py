@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
 
 from engine import Event, StepRecord
+from studio.views.breakpoints import NO_BREAKS, Breaks
 from studio.wording import duration
 
 MOST_ROWS = 200
@@ -58,6 +59,8 @@ class Row:
     took: str
     attempts: int = 0
     seconds: float | None = None
+    mark: str = ""
+    """Where the run stops at it, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +74,16 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The rows, in the order in which they began. ``left_out`` are earlier ones."""
+    """The rows, in the order in which they began. ``left_out`` are earlier ones.
+
+    Of a long run only the last events are known, those from ``since`` on: what began before is one bar each.
+    """
 
     rows: tuple[Row, ...]
     gaps: tuple[Gap, ...]
     total: str
     left_out: int = 0
+    since: int = 0
 
 
 @dataclass(slots=True)
@@ -108,7 +115,11 @@ class Scale:
 
 
 def timeline(
-    records: Mapping[str, StepRecord], statuses: Mapping[str, str], events: Iterable[Event], now: float
+    records: Mapping[str, StepRecord],
+    statuses: Mapping[str, str],
+    events: Sequence[Event],
+    now: float,
+    breaks: Breaks = NO_BREAKS,
 ) -> Timeline:
     """The rows of a run. ``events`` are its last ones: what they tell is drawn in segments, the rest as one bar."""
     told: dict[str, list[Event]] = {}
@@ -121,12 +132,22 @@ def timeline(
     paths.sort(key=lambda path: min((part.begin for part in parts[path]), default=now))
     every = [part for path in paths for part in parts[path]]
     scale, idle = scaled(every)
-    rows = tuple(_row(path, records[path], statuses.get(path, ""), parts[path], scale) for path in paths)
+    rows = tuple(
+        replace(_row(path, records[path], statuses.get(path, ""), parts[path], scale), mark=breaks.said(path))
+        for path in paths
+    )
     gaps = tuple(
         Gap(scale.at(begin), round(scale.at(end) - scale.at(begin), 3), duration(end - begin)) for begin, end in idle
     )
     total = duration(max((p.end for p in every), default=0.0) - min((p.begin for p in every), default=0.0))
-    return Timeline(rows, gaps, total, len(known) - len(paths))
+    since = events[0].seq if events and events[0].seq > 1 else 0
+    has_lost = any(row.attempts > 1 and not _is_whole(told.get(row.path, ())) for row in rows)
+    return Timeline(rows, gaps, total, len(known) - len(paths), since if has_lost else 0)
+
+
+def _is_whole(events: Sequence[Event]) -> bool:
+    """Whether the events of a step are all there, from its first attempt on."""
+    return bool(events) and events[0].type == "step.started" and events[0].attempt == 1
 
 
 def segments(record: StepRecord, events: Sequence[Event], now: float) -> list[Part]:

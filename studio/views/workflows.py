@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import linecache
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
-from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
-from statistics import median
 from typing import Any
 from urllib.parse import quote
 
 from engine import RunRow, Workflow
 from studio.catalog import Problem
+from studio.plain import Looks
 from studio.views.graph import MiniView, mini
 from studio.wording import duration
 
@@ -31,8 +28,8 @@ class Bar:
     """One run in a strip."""
 
     status: str
-    height: int
-    label: str
+    height: Looks[int]
+    label: Looks[str]
     href: str
 
 
@@ -40,14 +37,14 @@ class Bar:
 class CardView:
     """A workflow on the first page. ``success`` is a share of the runs that ended well or badly, or ``None``."""
 
-    id: str
+    id: Looks[str]
     name: str
     href: str
-    run_href: str
+    run_href: Looks[str]
     text: str
     used_in: tuple[str, ...]
     steps: int
-    mini: MiniView
+    mini: Looks[MiniView]
     bars: tuple[Bar, ...]
     runs: int
     running: int
@@ -60,27 +57,15 @@ class CardView:
 
 @dataclass(frozen=True, slots=True)
 class ProblemView:
-    """A module that can't be loaded."""
+    """A module that can't be loaded, or something in it that can't be used."""
 
-    id: str
+    id: Looks[str]
     name: str
+    label: str
     text: str
     message: str
     traceback: str
     where: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunLine:
-    """A run in a table."""
-
-    run_id: str
-    href: str
-    status: str
-    blocked: str
-    tags: tuple[str, ...]
-    created_at: datetime
-    seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,25 +87,14 @@ class SourceView:
     first: int
     lines: tuple[tuple[int, tuple[Span, ...]], ...]
     note: str = ""
+    path: Looks[str] = ""
+    """The whole name of the file."""
 
 
 def workflow_href(id: str, **query: str) -> str:
     """The address of a workflow's page."""
     asked = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
     return f"/workflows/{quote(id, safe='')}" + (f"?{asked}" if asked else "")
-
-
-def run_line(row: RunRow) -> RunLine:
-    """A run as a line of a table."""
-    return RunLine(
-        run_id=row.run_id,
-        href=f"/runs/{quote(row.run_id, safe='')}",
-        status=row.status,
-        blocked=row.blocked or "",
-        tags=row.tags,
-        created_at=row.created_at,
-        seconds=_seconds(row),
-    )
 
 
 def _seconds(row: RunRow) -> float | None:
@@ -153,10 +127,15 @@ def card_view(
         running=counts.get("running", 0),
         questions=questions,
         questions_href=f"/approvals?workflow={quote(workflow.id, safe='')}",
-        p50=median(took) if took else None,
-        p95=took[min(len(took) - 1, round(0.95 * (len(took) - 1)))] if took else None,
+        p50=quantile(took, 0.5),
+        p95=quantile(took, 0.95),
         success=good / judged if judged else None,
     )
+
+
+def quantile(ordered: Sequence[float], share: float) -> float | None:
+    """The value below which this share of an ordered list is; of none, ``None``."""
+    return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))] if ordered else None
 
 
 def _bars(rows: Sequence[RunRow], longest: float) -> Iterator[Bar]:
@@ -183,14 +162,33 @@ def problem_view(problem: Problem, number: int) -> ProblemView:
     """What could not be loaded, and what is served of it in spite of that."""
     text = "Its earlier version is still served." if problem.is_old else "The others keep working."
     where = f"{problem.file}, line {problem.line}" if problem.file and problem.line else problem.file or ""
+    is_definition = not problem.traceback or problem.message.startswith("DefinitionError: ")
     return ProblemView(
         f"problem-{number}",
         problem.module,
+        "has a mistake" if is_definition else "can't be loaded",
         f"{text} It is read again when you save it.",
         problem.message,
         problem.traceback.strip("\n"),
         where,
     )
+
+
+def workflow_data(workflow: Workflow[Any, Any], counts: Mapping[str, int], **regions: object) -> dict[str, object]:
+    """A workflow for programs; of the regions those that its page has."""
+    return {
+        "id": workflow.id,
+        "description": workflow.description,
+        "version": workflow.plan.version,
+        "input_schema": workflow.input_json_schema(),
+        "counts": dict(counts),
+        **{name: region for name, region in regions.items() if region},
+    }
+
+
+def texts(workflow: Workflow[Any, Any]) -> dict[str, str]:
+    """What the steps and blocks that have a description do, by place."""
+    return {node.place: node.description for node in workflow.plan.nodes if node.description}
 
 
 # -- code
@@ -218,7 +216,7 @@ def _source(number: int, function: Callable[..., Any], places: tuple[str, ...]) 
     note = f"{len(lines) - MOST_LINES:,} more lines" if len(lines) > MOST_LINES else ""
     spans = _spans("".join(lines[:MOST_LINES]))
     numbered = tuple((first + index, line) for index, line in enumerate(spans))
-    return SourceView(id, places, name, Path(file).name, first, numbered, note)
+    return SourceView(id, places, name, Path(file).name, first, numbered, note, file)
 
 
 def _spans(text: str) -> list[tuple[Span, ...]]:
@@ -235,21 +233,17 @@ def _spans(text: str) -> list[tuple[Span, ...]]:
 
 
 def _tokens(text: str) -> Iterator[tuple[str, str]]:
-    """The text in pieces, each with its class; without Pygments it is one piece."""
-    lexer = _lexer()
-    if lexer is None:
-        yield "", text
-        return
-    pieces = ((_kind(str(token)), piece) for token, piece in lexer.get_tokens(text))
+    """The text in pieces, each with its class."""
+    pieces = ((_kind(str(token)), piece) for token, piece in _lexer().get_tokens(text))
     for kind, run in groupby(pieces, key=lambda one: one[0]):
         yield kind, "".join(piece for _, piece in run)
 
 
 @cache
 def _lexer() -> Any:
-    if find_spec("pygments") is None:
-        return None
-    return importlib.import_module("pygments.lexers").PythonLexer(stripnl=False, ensurenl=False)
+    from pygments.lexers.python import PythonLexer  # noqa: PLC0415 - only a page with code pays for it
+
+    return PythonLexer(stripnl=False, ensurenl=False)
 
 
 _KINDS = (

@@ -16,8 +16,9 @@ from starlette.testclient import TestClient
 from engine import RunResult, StepContext, Suspension, create_workflow, step
 from studio.app import create_app
 from studio.hosting import Hosting
-from studio.views.approvals import question_view
+from studio.views.approvals import Fact, question_view
 from studio.views.prose import Block, Piece, blocks, pieces
+from studio.wording import NONE
 from tests.web.browser_form import RENDERING
 from tests.web.waiting import until
 
@@ -182,8 +183,9 @@ def test_a_second_answer_is_told_that_there_was_one(client: TestClient, hosting:
     assert "This question was answered" in second.text
     assert "By studio" in second.text
     assert f'href="/runs/{question.run_id}"' in second.text
-    looked = client.get(address(question))
-    assert (looked.status_code, "This question was answered" in looked.text) == (404, True)
+    for where in (address(question), f"/approvals/{question.token}"):
+        looked = client.get(where)
+        assert (looked.status_code, "This question was answered" in looked.text) == (404, True)
     assert ended(hosting, question.run_id).unwrap()["verdict"] == "yes"
 
 
@@ -221,12 +223,26 @@ def test_the_count_of_open_questions_follows(client: TestClient, hosting: Hostin
         until(lambda: 'id="count-approvals" data-count="0"' in socket.receive_json()["content"])
 
 
+MANY = {str(number): number for number in range(25)}
+
+
 @pytest.mark.parametrize(
     ("payload", "shown"),
     [
         ("Two.", {"text": (Block("p", ((Piece("", "Two."),),)),)}),
-        ({"n": 1, "ok": True, "none": None}, {"facts": (("n", "1"), ("ok", "yes"), ("none", "\N{EN DASH}"))}),
-        ({"n": [1]}, {"data": {"n": [1]}}),
+        (
+            {"n": 1, "ok": True, "none": None, "of": []},
+            {"facts": (Fact("n", ("1",)), Fact("ok", ("yes",)), Fact("none", (NONE,)), Fact("of", (NONE,)))},
+        ),
+        ({"n": [1, "a"]}, {"facts": (Fact("n", ("1", "a"), is_list=True),)}),
+        (
+            {"rows": 3, "faults": {"line 2": ["no name"]}},
+            {"facts": (Fact("rows", ("3",)), Fact("faults", facts=(Fact("line 2", ("no name",), is_list=True),)))},
+        ),
+        ({"a": {"b": {"c": 1}}}, {"data": {"a": {"b": {"c": 1}}}}),
+        ({"n": [[1]]}, {"data": {"n": [[1]]}}),
+        ({"n": [0] * 13}, {"data": {"n": [0] * 13}}),
+        (MANY, {"data": MANY}),
         ([1, 2], {"data": [1, 2]}),
         (0, {"data": 0}),
         ({}, {}),

@@ -6,77 +6,14 @@ import asyncio
 import json
 import re
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import suppress
 
-from starlette.testclient import TestClient
-
-from engine import RetryPolicy, Run, RunResult, StepContext, Workflow, create_workflow, step
-from studio.app import create_app
-from studio.hosting import EngineBlocked, Hosting
+from engine import RetryPolicy, Run, StepContext, create_workflow, step
+from studio.hosting import EngineBlocked
+from studio.views.run_head import header
 from tests.fixtures import add, fail
+from tests.web.hosted import Studio, status, studio
 from tests.web.waiting import until
-
-ORIGIN = "http://127.0.0.1:4111"
-POST = {"headers": {"origin": ORIGIN}, "follow_redirects": False}
-
-
-class Studio:
-    """A client of an application over a hosted engine."""
-
-    def __init__(self, hosting: Hosting, client: TestClient) -> None:
-        self.hosting = hosting
-        self.client = client
-
-    def start(self, workflow: str, input: Any = None, *, wait: bool = True, **options: Any) -> str:
-        """A new run; with ``wait`` at rest. Its id."""
-
-        async def begin() -> str:
-            run = await self.hosting.engine.create_run(workflow)
-            await self.hosting.act(lambda: run.start_soon(input, **options))
-            if wait:
-                await run.wait(10)
-            return run.run_id
-
-        return asyncio.run(begin())
-
-    def rest(self, run_id: str) -> RunResult:
-        """The run once it has come to rest."""
-
-        async def wait() -> RunResult:
-            return await (await self.hosting.engine.get_run(run_id)).wait(10)
-
-        return asyncio.run(wait())
-
-    def read(self, run_id: str, call: Callable[[Run], Awaitable[Any]]) -> Any:
-        """What a call of the run's handle gives."""
-
-        async def ask() -> Any:
-            return await call(await self.hosting.engine.get_run(run_id))
-
-        return asyncio.run(ask())
-
-    def page(self, path: str, status: int = 200) -> str:
-        found = self.client.get(path)
-        assert found.status_code == status, found.text
-        return found.text
-
-    def press(self, run_id: str, verb: str, **values: str) -> Any:
-        return self.client.post(f"/runs/{run_id}/{verb}", data=values, **POST)
-
-
-@contextmanager
-def studio(*workflows: Workflow[Any, Any]) -> Iterator[Studio]:
-    with Hosting(workflows) as hosting, TestClient(create_app(hosting), base_url=ORIGIN) as client:
-        yield Studio(hosting, client)
-
-
-def status(html: str) -> str:
-    """The status that the head of the page says."""
-    found = re.search(r'id="run-status"><span class="pill is-\w+" data-status="(\w+)"', html)
-    assert found
-    return found[1]
 
 
 def buttons(html: str) -> set[str]:
@@ -202,6 +139,14 @@ def test_a_run_of_a_thousand_steps_opens_on_its_last() -> None:
         assert '<b class="num">1</b><span class="pill is-success"' in early
 
 
+def test_a_run_that_is_being_canceled_says_so_and_is_not_canceled_again() -> None:
+    shown = header("r", "w", "running", is_canceling=True)
+    assert [(button.label, button.is_disabled) for button in shown.groups[-1]] == [("Canceling…", True)]
+    assert [(button.busy, button.is_live) for button in header("r", "w", "running").groups[-1]] == [
+        ("Canceling…", True)
+    ]
+
+
 # -- actions
 
 
@@ -222,7 +167,7 @@ def test_fork_goes_to_a_new_run_that_keeps_what_was_before_the_chosen_step() -> 
     with studio(TWO) as at:
         run = at.start("two", {"n": 1})
         html = at.page(f"/runs/{run}?step=second")
-        assert f'action="/runs/{run}/fork"' in html
+        assert f'href="/runs/{run}/fork?step=second"' in html
         answer = at.press(run, "fork", step="second")
         made = answer.headers["location"].removeprefix("/runs/")
         assert (answer.status_code, at.rest(made).result) == (303, {"n": 3})
@@ -376,7 +321,8 @@ def test_regions_leave_out_what_the_viewer_has_already() -> None:
         assert found
         again = at.page(found[1].replace("&amp;", "&"))
         assert re.findall(r'hx-target="#([\w-]+)"', again) == [
-            "run-status", "run-facts", "run-actions", "timeline", "inspector-tabs", "follow",
+            "run-status", "run-facts", "run-actions", "run-banner", "run-breaks", "timeline", "run-outline",
+            "inspector-tabs", "follow",
         ]  # fmt: skip
         fresh = at.page(f"/runs/{run}/regions")
         assert {"inspector", "run-question"} <= set(re.findall(r'hx-target="#([\w-]+)"', fresh))

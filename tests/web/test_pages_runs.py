@@ -139,7 +139,11 @@ def test_several_runs_are_canceled_rerun_and_deleted_at_once() -> None:
         client.post("/runs/bulk", data={"do": "rerun", "run": asks}, headers=HEADERS)
         assert len(rows(client.get("/runs").text)) == 4
 
-        client.post("/runs/bulk", data={"do": "delete", "run": asks}, headers=HEADERS)
+        asked = client.post("/runs/bulk", data={"do": "delete", "run": asks}, headers=HEADERS)
+        assert "Delete 2 runs?" in asked.text
+        assert re.findall(r'name="run" value="([^"]+)"', asked.text) == asks
+        assert len(rows(client.get("/runs").text)) == 4
+        client.post("/runs/bulk", data={"do": "delete", "run": asks, "sure": "yes"}, headers=HEADERS)
         assert set(rows(client.get("/runs").text)).isdisjoint(asks)
 
 

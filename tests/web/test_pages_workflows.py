@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
 import pytest
@@ -216,6 +217,14 @@ def test_the_small_picture_has_a_box_for_each_step_within_its_frame() -> None:
     assert mini(create_workflow(id="one").then(add("a"))).lines == ()
 
 
+def test_the_small_picture_of_a_long_workflow_has_as_many_boxes_as_can_be_told_apart() -> None:
+    long = create_workflow(id="long")
+    for number in range(200):
+        long = long.then(add(f"s{number}"))
+    small = mini(long)
+    assert (small.steps, len(small.boxes), len(small.lines)) == (200, 24, 23)
+
+
 def test_code_is_shown_line_by_line_and_escaped(client: TestClient) -> None:
     shown = {source.name: source for source in sources(shop())}
     lines = ["".join(span.text for span in line) for _, line in shown["pack"].lines]
@@ -242,3 +251,15 @@ def test_settings_say_what_is_served_and_hide_the_token(hosting: Hosting) -> Non
         page = client.get("/settings").text
     assert all(word in page for word in ("flows.py", "sqlite:///.studio/studio.db", HOME, "Python"))
     assert "hush" not in page
+
+
+def test_a_line_to_copy_works_where_the_studio_was_started(hosting: Hosting) -> None:
+    """It names the target and the store, if they are not what a command takes without being told."""
+    settings = Settings(target="my flows.py", store="runs.db")
+    with TestClient(create_app(hosting, settings), base_url=HOME) as client:
+        page = client.get("/workflows/shop?tab=runs").text
+        assert unescape(page).count("studio run shop --target 'my flows.py' --store sqlite:///runs.db") == 2
+        assert "studio runs --store sqlite:///runs.db" in client.get("/runs?tag=none").text
+        assert "studio check --target 'my flows.py'<" in unescape(client.get("/?q=none").text)
+    with TestClient(create_app(hosting), base_url=HOME) as client:
+        assert '<code tabindex="0">studio run shop</code>' in client.get("/workflows/shop?tab=runs").text

@@ -47,6 +47,16 @@ def test_an_attempt_that_failed_and_the_wait_after_it_are_parts_of_their_own() -
     )
 
 
+def test_attempts_from_before_the_known_events_are_one_bar_and_it_says_so() -> None:
+    records = {"a": record("success", 0, 4, attempts=2), "b": record("success", 4, 5)}
+    begun = Event(9, "r", at(4), "step.started", "b", 1)
+    found = timeline(records, {"a": "success", "b": "success"}, [begun, event(10, 5, "step.succeeded", "b")], 1_000_010)
+    assert [len(row.bars) for row in found.rows] == [1, 1]
+    assert found.since == 9
+    alone = timeline({"b": records["b"]}, {"b": "success"}, [begun, event(10, 5, "step.succeeded", "b")], 1_000_010)
+    assert alone.since == 0  # nothing is missing
+
+
 def test_time_in_which_only_a_person_is_waited_for_is_drawn_short_and_told() -> None:
     records = {"ask": record("suspended", 0, None)}
     events = [event(1, 0, "step.started", "ask"), event(2, 10, "step.suspended", "ask")]

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from engine.clock import as_datetime
 from engine.codec import plain
-from engine.errors import NotSuspended
+from engine.errors import NotSuspended, StoreCorrupt
 from engine.store import Page, Request, RunFilter, RunRow, Suspension
 from engine.stores.fold import expiry
 from engine.stores.paging import position
@@ -20,9 +20,17 @@ from engine.stores.sqlite.owners import Owner
 from engine.stores.sqlite.rows import decode
 
 SCANNED = 100_000
-"""Runs that a page looks at when a text is searched; the page may be short then, and say where the next one starts."""
+"""Runs that a page looks at where no index leads to what is asked for: a text, or a tag and something else.
+
+The page may be short then, and say where the next one starts.
+"""
 
 _LAST = 2**63 - 1
+_FIRST = "SELECT min(key) FROM runs WHERE created_at >= ?"
+_LATEST = "SELECT max(key) FROM runs WHERE created_at < ?"
+_BY_TIME = "FROM runs INDEXED BY runs_by_time"
+"""For a search that few runs fit. Without it the runs are gone through by their keys until one fits."""
+
 _ROW = (
     "SELECT r.key, r.run_id, r.workflow_id, r.status, r.blocked, r.resource_id, r.tags, r.created_at,"
     " coalesce((SELECT at FROM events WHERE run = r.key ORDER BY seq DESC LIMIT 1), r.changed_at),"
@@ -32,9 +40,10 @@ _TEXT = (
     "(r.run_id LIKE ? ESCAPE '!' OR r.workflow_id LIKE ? ESCAPE '!' OR r.tags LIKE ? ESCAPE '!'"
     " OR r.resource_id LIKE ? ESCAPE '!')"
 )
+# Questions first: by their runs one would look at all runs of a workflow.
 _QUESTION = (
     "SELECT s.id, s.token, r.run_id, r.workflow_id, s.path, e.data, coalesce(e.value, b.body), e.at, s.state"
-    " FROM suspensions s JOIN runs r ON r.key = s.run JOIN events e ON e.run = s.run AND e.seq = s.seq"
+    " FROM suspensions s CROSS JOIN runs r ON r.key = s.run JOIN events e ON e.run = s.run AND e.seq = s.seq"
     " LEFT JOIN blobs b ON b.hash = e.blob"
 )
 
@@ -54,17 +63,18 @@ def _to_row(found: tuple[Any, ...]) -> RunRow:
 def runs(cursor: apsw.Cursor, where: RunFilter, *, limit: int, after: str | None) -> Page[RunRow]:
     """A page of runs."""
     before = position(after)
-    before = _LAST if before is None else before
-    floor = 0
-    if where.text is not None:
-        floor = _floor(cursor, before)
+    first, last = _between(cursor, where)
+    before = min(_LAST if before is None else before, last + 1)
+    scanned = _floor(cursor, before) if _is_scan(where) else 0
+    floor = max(scanned, first)
     # One status at a time, since each is a walk along its index, and several at once would be sorted.
-    lists = [_walk(cursor, where, status, keys=(floor, before), limit=limit + 1) for status in where.status or (None,)]
+    walked = _statuses(cursor, where)
+    lists = [_walk(cursor, where, status, keys=(floor, before), limit=limit + 1) for status in walked]
     found = list(islice(heapq.merge(*lists, key=lambda one: one[0], reverse=True), limit + 1))
     items = [_to_row(one) for one in found[:limit]]
     if len(found) > limit:
         return Page(items, str(found[limit - 1][0]) if items else after)
-    return Page(items, str(floor) if floor > 1 else None)
+    return Page(items, str(scanned) if scanned > max(first, 1) else None)
 
 
 def _walk(
@@ -73,12 +83,47 @@ def _walk(
     floor, before = keys
     source, conditions, values = _conditions(where, status)
     key = "t.run" if where.tag is not None else "r.key"
+    if floor:
+        conditions.append(f"{key} >= ?")
+        values.append(floor)
     if where.text is not None:
-        conditions += [f"{key} >= ?", _TEXT]
-        values += [floor, *[_pattern(where.text)] * 4]
+        conditions.append(_TEXT)
+        values += [_pattern(where.text)] * 4
     wanted = " AND ".join([f"{key} < ?", *conditions])
     query = f"{_ROW} FROM {source} WHERE {wanted} ORDER BY {key} DESC LIMIT ?"
     return cursor.execute(query, (before, *values, limit)).fetchall()
+
+
+def _is_scan(where: RunFilter) -> bool:
+    """Whether no index leads to just what is asked for."""
+    is_narrower = where.status or where.workflow is not None or where.resource_id is not None
+    return where.text is not None or (where.tag is not None and bool(is_narrower))
+
+
+def _statuses(cursor: apsw.Cursor, where: RunFilter) -> Sequence[str | None]:
+    """The statuses to walk along; ``None`` is any. There is an index for those of a workflow."""
+    if where.workflow is None or where.tag is not None:
+        return where.status or (None,)
+    return [status for status in counts(cursor, where.workflow) if not where.status or status in where.status]
+
+
+def _between(cursor: apsw.Cursor, where: RunFilter) -> tuple[int, int]:
+    """The first and the last key that the times let through. Looked up by themselves, they are where a walk begins."""
+    first, last = 0, _LAST - 1
+    if where.since is None and where.until is None:
+        return first, last
+    middle = cursor.execute("SELECT created_at FROM runs WHERE key >= (SELECT max(key) / 2 FROM runs) LIMIT 1").get or 0
+    if where.since is not None:
+        since = where.since.timestamp()
+        query = _FIRST if since < middle else _FIRST.replace("FROM runs", _BY_TIME)
+        found = cursor.execute(query, (since,)).get
+        first = _LAST if found is None else found
+    if where.until is not None:
+        until = where.until.timestamp()
+        query = _LATEST.replace("FROM runs", _BY_TIME) if until < middle else _LATEST
+        found = cursor.execute(query, (until,)).get
+        last = 0 if found is None else found
+    return first, last
 
 
 def _floor(cursor: apsw.Cursor, before: int) -> int:
@@ -102,10 +147,10 @@ def _conditions(where: RunFilter, status: str | None) -> tuple[str, list[str], l
         wanted.append(("r.resource_id = ?", where.resource_id))
     if where.since is not None:
         since = where.since.timestamp()
-        wanted += [("r.created_at >= ?", since), ("r.key >= (SELECT min(key) FROM runs WHERE created_at >= ?)", since)]
+        wanted.append(("r.created_at >= ?", since))
     if where.until is not None:
         until = where.until.timestamp()
-        wanted += [("r.created_at < ?", until), ("r.key <= (SELECT max(key) FROM runs WHERE created_at < ?)", until)]
+        wanted.append(("r.created_at < ?", until))
     return source, [condition for condition, _ in wanted], [value for _, value in wanted]
 
 
@@ -210,4 +255,7 @@ def requests(cursor: apsw.Cursor, owner: str) -> list[Request]:
 def definition(cursor: apsw.Cursor, version: str) -> dict[str, Any] | None:
     """A stored definition."""
     body = cursor.execute("SELECT body FROM definitions WHERE version = ?", (version,)).get
-    return None if body is None else dict(from_json(body))
+    try:
+        return None if body is None else dict(from_json(body))
+    except (ValueError, TypeError) as error:
+        raise StoreCorrupt(f"the stored definition {version!r} can't be read: {error}") from error

@@ -7,11 +7,17 @@ from typing import Any
 
 import apsw
 
-from engine.events import TERMINAL
+from engine.events import BEFORE_START, TERMINAL
 from engine.stores.sqlite.rows import encode
 
 SEVERAL = 50
 """Runs that are pruned in one transaction, so that others are not kept waiting."""
+
+
+def has_started(cursor: apsw.Cursor, key: int) -> bool:
+    """Whether anything has happened to a run after it was created."""
+    query = "SELECT 1 FROM events WHERE run = ? AND type NOT IN (SELECT value FROM json_each(?)) LIMIT 1"
+    return cursor.execute(query, (key, encode(list(BEFORE_START)))).get is not None
 
 
 def remove(cursor: apsw.Cursor, key: int) -> None:

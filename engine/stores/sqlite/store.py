@@ -296,7 +296,7 @@ class SqliteStore(Reads):
             found = cursor.execute("SELECT key, status FROM runs WHERE run_id = ?", (run_id,)).fetchone()
             if found is None:
                 raise unknown(run_id)
-            if found[1] not in TERMINAL:
+            if found[1] not in TERMINAL and removal.has_started(cursor, found[0]):
                 raise RunInFlight(f"run {run_id!r} has not ended; cancel it first")
             removal.remove(cursor, found[0])
             self._log.forget(run_id)

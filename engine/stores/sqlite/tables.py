@@ -126,6 +126,11 @@ MIGRATIONS: list[str] = [
         UPDATE counts SET runs = runs - 1 WHERE workflow_id = old.workflow_id AND status = old.status;
     END;
     """,
+    """
+    -- Runs of a workflow and a status, newest first, without looking at the workflow's others.
+    DROP INDEX runs_by_workflow;
+    CREATE INDEX runs_by_workflow ON runs (workflow_id, status);
+    """,
 ]
 
 
