@@ -155,21 +155,27 @@ def _answer(run: Host, cell: Cell, data: Any) -> Value:
     except DataError as error:
         said = str(error) if isinstance(error, InvalidResume) else f"{what}: {error}"
         raise InvalidResume(f"{said}; the question is still open", path=error.path) from error
-    if isinstance(cell.node, Call) and isinstance(typed, Mapping):
+    if isinstance(typed, Mapping):
         try:
-            _check_for_engine(cell, cell.node, typed)
+            _check_for_engine(cell, typed)
         except DataError as error:
             raise InvalidResume(f"{what}: {error}; the question is still open", path=error.path) from error
     return value
 
 
-def _check_for_engine(cell: Cell, node: Call, said: Mapping[str, Any]) -> None:
+def _check_for_engine(cell: Cell, said: Mapping[str, Any]) -> None:
     """What only the step's own schemas can tell of an answer to the engine. Raises ``DataError``."""
     asked = cell.question.engine if cell.question is not None else None
-    if asked == "crash" and said.get("action") == "done":
+    node = cell.node
+    if asked == "crash" and isinstance(node, Call) and said.get("action") == "done":
         node.output.validate(said.get("output"), InvalidResume, f"output of {cell.path!r}")
     elif asked == "secrets":
-        node.input.fill(cell.input.raw, said)
+        _input_schema(cell).fill(cell.input.raw, said)
+
+
+def _input_schema(cell: Cell) -> Schema:
+    """As what a step gets its value; a map gets it as it was made."""
+    return cell.node.input if isinstance(cell.node, Call) else cell.input.schema
 
 
 def _schema_of(run: Host, cell: Cell) -> Schema:
@@ -207,9 +213,9 @@ def _accept(run: Host, cell: Cell, answer: Value, by: str | None) -> list[Comman
 def _fill(run: Host, cell: Cell, answer: Value, data: dict[str, Any]) -> list[Command]:
     """Secrets go into the live value only: the log notes which came, not what they are."""
     given = answer.typed()
-    node = cell.node
-    if isinstance(given, dict) and hasattr(node, "input"):
-        cell.input.revive(node.input.fill(cell.input.raw, given), node.input)
+    schema = _input_schema(cell)
+    if isinstance(given, dict) and schema.has_secrets:
+        cell.input.revive(schema.fill(cell.input.raw, given), schema)
         shown = Value(ANY.encode({"filled": sorted(given)}))
     else:
         shown = Value(b"null")

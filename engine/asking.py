@@ -83,5 +83,6 @@ async def answer(run: Host, command: Command) -> None:
             del run.running[cell.path]
         if ctx.done is not None and not ctx.done.done():
             ctx.done.set_result(None)
+        run.asking -= 1
     if not run.fenced and ctx.reason != "close":
         await run.go(todo)

@@ -36,6 +36,8 @@ MAX_VALUE_BYTES = 32 * 1024 * 1024
 LONG = 4000
 """Stored data from this size on may hold a number that is too long for a parser."""
 
+_SHOWN = 200  # bytes of what can't be read
+
 _TAG = "$engine"
 TAG_SIGN = b"$"
 """In every stored value that holds a tag. One character is looked for forty times as fast as several."""
@@ -83,9 +85,12 @@ def decode_plain(data: bytes) -> object:
 
 
 def plain(data: bytes) -> object:
-    """Stored data as JSON to look at: what had to be tagged is shown as text."""
-    value: object = from_json(data)
-    return _untag(value, show=True) if is_tagged(data) else value
+    """Stored data as JSON to look at: what had to be tagged is shown as text, and so is what nobody stored here."""
+    try:
+        value: object = from_json(data)
+        return _untag(value, show=True) if is_tagged(data) else value
+    except (ValueError, TypeError, RecursionError):
+        return f"(not a stored value: {bytes(data[:_SHOWN])!r})"
 
 
 def is_tagged(data: bytes) -> bool:

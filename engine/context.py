@@ -189,7 +189,7 @@ class StepContext:
         frame = cell if cell.parent is None and isinstance(cell, Frame) else workflow_of(cell)
         node = frame.node
         schema = node.input if isinstance(node, Sequence) else ANY
-        return schema.decode(frame.input.raw)
+        return frame.input.read(schema)
 
     @property
     def state(self) -> Any:

@@ -64,10 +64,10 @@ async def start(
     what = f"input of workflow {plan.id!r}"
     typed = schema.validate(input, InvalidInput, what)
     try:
-        value = Value.of(typed, schema)
+        value = Value.handed_on(typed, schema, written=run.home.store.durable)
     except NotSerializable as error:
         raise InvalidInput(f"{what}: {error}", path=error.path) from error
-    if not value.holes:
+    if not value.holes and value.proof is None:
         value = Value(value.raw, schema)  # the object stays its caller's, whatever a step does to its input
     data: dict[str, Any] = {}
     shared = initial(plan, state)

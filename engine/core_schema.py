@@ -56,6 +56,13 @@ _SAFE: dict[str, frozenset[str]] = {
         "definition-ref": "schema_ref",
     }.items()
 }
+# The same for a value of which every part is known to be exactly what its type says (see :mod:`engine.proof`).
+_PROVABLE: dict[str, frozenset[str]] = {
+    "int": _SAFE["int"] | {"gt", "ge", "lt", "le"},
+    "float": _SAFE["float"] | {"gt", "ge", "lt", "le"},
+    "str": _SAFE["str"] | {"min_length", "max_length"},
+    "datetime": frozenset({"type", "ref", "metadata", "microseconds_precision"}),
+}
 _SAFE_CONFIG = frozenset({"title", "frozen", "extra_fields_behavior", "from_attributes", "validate_by_name"})
 _SAFE_KEYS = frozenset({"str", "int", "uuid", "date"})
 _STREAMS = frozenset({"generator", "callable", "arguments", "arguments-v3"})
@@ -70,6 +77,7 @@ class Survey:
     """What matters for storing a type."""
 
     safe: bool = True  # writing it is enough: it comes back equal
+    provable: bool = True  # it does if every part is exactly what the type says
     recursive: bool = False  # its depth has no bound
     secrets: bool = False
     aliases: bool = False
@@ -86,6 +94,7 @@ def survey(schema: CoreSchema) -> Survey:
     _survey(cast(Node, schema), found)
     found.recursive = _is_recursive(cast(Node, schema))
     found.safe &= not found.recursive
+    found.provable &= not found.recursive
     return found
 
 
@@ -94,10 +103,12 @@ def _survey(node: Node, found: Survey) -> None:
     if kind in _STREAMS:
         raise SchemaError(f"a {kind} can't be stored; take a list, or a name that stands for it")
     if is_secret(node):
-        found.secrets, found.safe = True, False
+        found.secrets, found.safe, found.provable = True, False, False
         return
-    if found.safe and isinstance(kind, str):
-        found.safe = _is_safe(node)
+    if found.provable and isinstance(kind, str):
+        safe = _is_safe(node)
+        found.safe &= safe
+        found.provable = safe or (kind in _PROVABLE and node.keys() <= _PROVABLE[kind])
     _note(node, found)
     for _, child in _children(node):
         _survey(child, found)

@@ -279,11 +279,14 @@ class Engine:
         return await self.store.open_questions(workflow)
 
     async def delete_run(self, run_id: str) -> None:
-        """Remove a run and all that belongs to it. Raises ``UnknownRun``, ``RunInFlight`` (cancel it first)."""
+        """Remove a run that has ended, or was never started, and all that belongs to it.
+
+        Raises ``UnknownRun``, ``RunInFlight`` (cancel it first).
+        """
 
         async def delete() -> None:
             live = self._runs.get(run_id)
-            if live is not None and not live.state.ended and live.state.started:
+            if live is not None and not live.state.ended and (live.state.started or live.starting):
                 raise RunInFlight(f"run {run_id!r} is {live.state.status}; cancel it first")
             await self.store.delete(run_id)
             self._runs.forget(run_id)
@@ -320,6 +323,12 @@ class Engine:
         from engine.fork import fork  # noqa: PLC0415 - only who forks pays for it
 
         return await self.at_home(lambda: fork(self._runs, run_id, at, **changes))
+
+    async def fork_keeps(self, run_id: str, at: str) -> tuple[str, ...]:
+        """See ``Run.fork_keeps``."""
+        from engine.fork import keeps  # noqa: PLC0415
+
+        return await self.at_home(lambda: keeps(self._runs, run_id, at), acts=False)
 
     async def rerun(self, run_id: str) -> str:
         """See ``Run.rerun``; the id of the new run."""

@@ -79,6 +79,9 @@ PAYLOAD = {
 }
 """The one value of a fact that can be large, by the key under which an event shows it."""
 
+BEFORE_START = frozenset({"run.created", "run.breakpoints_set"})
+"""All that happens to a run that was never started."""
+
 ENDS = frozenset({"run.succeeded", "run.failed", "run.canceled"})
 
 STEP_ENDS = frozenset({"step.succeeded", "step.failed", "step.canceled", "step.bailed"})

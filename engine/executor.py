@@ -72,6 +72,8 @@ class Executor(Commits):
         self.starting = False
         self.queued = False
         """Started, but waiting for one of ``max_running`` places."""
+        self.asking = 0
+        """Functions of the user's that are awaited, or will be in a moment: the run is running meanwhile."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers = Timers(self.clock, self._look)
 
@@ -153,6 +155,7 @@ class Executor(Commits):
             elif isinstance(command, Drop):
                 drops.append(command)
             elif must_be_awaited(command):
+                self.asking += 1
                 calls.append(command)
             else:
                 todo += await perform(self, command)
@@ -174,7 +177,7 @@ class Executor(Commits):
         state = self.state
         if state.ended or not state.started or self.queued:
             return
-        now = state.open_status()
+        now = "running" if self.asking else state.open_status()
         if now != state.status:
             self.record(Fact(_STATUS_FACT[now]))
 

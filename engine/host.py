@@ -50,6 +50,7 @@ class Host(Protocol):
     running: dict[str, Attempt]
     answer_schemas: dict[str, Schema]
     serial: list[Cell] | None
+    asking: int
     starting: bool
     queued: bool
     fenced: bool

@@ -15,6 +15,7 @@ from engine.events import Fact
 from engine.failures import describe
 from engine.faults import in_words
 from engine.flow import Callback
+from engine.lost_secrets import ask_for_secrets, lacks_secrets
 from engine.plan import Map, Sleep, Wait
 from engine.sources import call, evaluate, free_value
 from engine.values import Value, checked
@@ -29,6 +30,8 @@ async def do(run: Host, cell: Cell) -> list[Command]:
     try:
         match node:
             case Map():
+                if lacks_secrets(node, cell.input):  # the process that had them is gone
+                    return ask_for_secrets(run, cell)
                 made = await evaluate(run, cell, node.source, cell.input)
                 if cell.status in DONE:
                     return []

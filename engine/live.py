@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import Executor as Threads
@@ -15,7 +14,6 @@ from engine.clock import Clock
 from engine.commands import Command
 from engine.errors import (
     Blocked,
-    DefinitionChanged,
     EngineError,
     Fenced,
     NotOwner,
@@ -30,7 +28,7 @@ from engine.failures import message_of
 from engine.hooks import call_quietly
 from engine.host import Host
 from engine.plan import Hooks, Plan
-from engine.recovery import Replay, as_recorded, cancellation, load, take_up
+from engine.recovery import Looks, Replay, cancellation, load, take_up
 from engine.result import build_info
 from engine.state import RunState
 from engine.store import RunRow, Store
@@ -91,6 +89,7 @@ class LiveRuns:
         self._live: dict[str, Executor] = {}
         self._taking: dict[str, asyncio.Task[Executor | None]] = {}
         self._queue: list[tuple[Host, list[Command]]] = []
+        self._looks = Looks(self.store)
         self._lost: dict[str, tuple[type[EngineError], str]] = {}
         self._misfits: dict[str, Plan] = {}
         """Runs that don't fit the plan as it is loaded: not looked at again before another is."""
@@ -141,9 +140,8 @@ class LiveRuns:
         """The live side of a new run, with ``run.created`` recorded and not yet written."""
         given = {"resource_id": resource_id, "tags": list(tags), "parent": parent}
         data: dict[str, Any] = {"workflow": plan.id} | {key: value for key, value in given.items() if value}
-        if self.store.durable:
-            data["version"] = plan.version
-            await self.store.put_definition(plan.version, plan.definition)
+        data["version"] = plan.version
+        await self.store.put_definition(plan.version, plan.definition)
         run = Executor(self, RunState(run_id, plan), epoch=1)
         run.record(Fact("run.created", data=data))
         return run
@@ -253,11 +251,11 @@ class LiveRuns:
         return taken
 
     async def _take(self, run_id: str, *, verb: str, force: bool) -> Executor | None:
-        row = await self.store.row(run_id)
-        plan = self.engine.plans.get(row.workflow_id)
         claim = await self.store.claim(run_id, force=force)
         if claim is None:
             return None
+        row = await self.store.row(run_id)  # only now nobody else changes it
+        plan = self.engine.plans.get(row.workflow_id)
         try:
             if plan is None:
                 raise _missing(run_id, row, self.engine.plans)
@@ -324,18 +322,17 @@ class LiveRuns:
         Raises ``UnknownRun``; ``WorkflowMissing`` if there is neither.
         """
         live = self._live.get(run_id)
-        if live is not None and live.committed == live.state.seq and self.is_home:
+        if live is not None and live.committed == live.state.seq and self.is_home and await self._is_last(live):
             return live.state
         row = await self.store.row(run_id)
-        plan = self.engine.plans.get(row.workflow_id)
-        with contextlib.suppress(DefinitionChanged):
-            if plan is not None:
-                replay, _ = await load(self.store, run_id, plan)
-                return replay.state
-        recorded = await as_recorded(self.store, run_id)
-        if recorded is None:
+        state = await self._looks.state(run_id, self.engine.plans.get(row.workflow_id))
+        if state is None:
             raise _missing(run_id, row, self.engine.plans)
-        return recorded
+        return state
+
+    async def _is_last(self, live: Executor) -> bool:
+        """Whether nothing follows what this process knows: a run may have been taken over, and gone on, just now."""
+        return not self.store.shared or await self.store.last_seq(live.run_id) == live.committed
 
     # -- how many at once
 

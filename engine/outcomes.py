@@ -39,7 +39,7 @@ def succeeded(executor: Host, cell: Cell, node: Call, ctx: StepContext, result: 
     Of a failure if it does not fit its schema, can't be stored, or its state changes clash.
     """
     try:
-        value = output_value(node, cell, result)
+        value = output_value(node, cell, result, written=executor.home.store.durable)
         if value.holes:
             executor.holds_secrets = True
         fact = Fact("step.succeeded", cell.path, attempt=cell.attempts, value=value, site=cell)
@@ -50,11 +50,15 @@ def succeeded(executor: Host, cell: Cell, node: Call, ctx: StepContext, result: 
         return failed(executor, cell, node, error)
 
 
-def output_value(node: Call, cell: Cell, result: Any) -> Value:
-    """What a step returned, validated and encoded. Raises ``InvalidOutput`` or ``NotSerializable``."""
+def output_value(node: Call, cell: Cell, result: Any, *, written: bool = True) -> Value:
+    """What a step returned, validated, and encoded or known to be storable.
+
+    Raises ``InvalidOutput`` or ``NotSerializable``.
+    """
     schema, what = node.output, f"output of step {cell.path!r}"
     try:
-        return Value.of(result if schema.is_any else schema.validate(result, InvalidOutput, what), schema)
+        typed = result if schema.is_any else schema.validate(result, InvalidOutput, what)
+        return Value.handed_on(typed, schema, cell.input, written=written)
     except (InvalidOutput, NotSerializable) as error:
         said = (
             str(error) if isinstance(error, InvalidOutput) else f"{what}: {in_words(str(error), 'the output itself')}"

@@ -28,9 +28,10 @@ from engine.failures import describe
 from engine.flow import Callback
 from engine.ids import new_token
 from engine.leaves import do
+from engine.lost_secrets import ask_for_secrets, lacks_secrets
 from engine.outputs import derived_output
 from engine.plan import Branch, Call, Foreach, Loop, Sequence
-from engine.schema import ANY, Schema
+from engine.schema import ANY
 from engine.sources import ask, call
 from engine.stopping import cancel_open, stop_steps
 from engine.values import Value, checked
@@ -100,8 +101,10 @@ def start(run: Host, site: Site, attempt: int) -> list[Command]:
         if given.holes:
             run.holds_secrets = True
             if is_asked and isinstance(node, Call):
-                return _ask_for_secrets(run, site, attempt, given)
+                return _ask_first(run, site, attempt, given)
         return run.record(Fact("step.started", site.path, attempt=attempt, data=data, value=given, site=site))
+    if site.input.holes:
+        run.holds_secrets = True
     return run.record(Fact("step.started", site.path, attempt=attempt, data=data, value=site.input, site=site))
 
 
@@ -113,18 +116,10 @@ def refuse(run: Host, site: Site, attempt: int, error: Exception) -> list[Comman
     return run.record(Fact("step.failed", site.path, attempt=attempt, data=data, site=cell))
 
 
-def _ask_for_secrets(run: Host, site: Site, attempt: int, given: Value) -> list[Command]:
-    """Secrets are not stored, so after a restart a person is asked for them before the step runs."""
+def _ask_first(run: Host, site: Site, attempt: int, given: Value) -> list[Command]:
+    """Secrets are gone that it needs: it has started, and asks for them before it runs."""
     run.record(Fact("step.started", site.path, attempt=attempt, value=given, site=site))
-    cell = run.state.cells[site.path]
-    data = {
-        "token": new_token(),
-        "engine": "secrets",
-        "title": f"{site.path} needs secrets again, which are never stored",
-        "schema": Schema.holes_schema(given.holes),
-    }
-    payload = Value.of({"missing": list(given.holes)})
-    return run.record(Fact("step.suspended", site.path, attempt=attempt, data=data, value=payload, site=cell))
+    return ask_for_secrets(run, run.state.cells[site.path])
 
 
 async def _begin_foreach(run: Host, site: Site) -> list[Command]:
@@ -189,8 +184,8 @@ async def again(run: Host, cell: Cell) -> list[Command]:
             return _refuse_again(run, cell, error)
         if undone is not None:
             run.record(undone)
-        if isinstance(node, Call) and node.input.has_secrets and not cell.input.is_whole:
-            return _ask_for_secrets(run, site, attempt, cell.input)
+        if lacks_secrets(node, cell.input):
+            return _ask_first(run, site, attempt, cell.input)
         return run.record(Fact("step.started", cell.path, attempt=attempt, value=cell.input, site=site))
     return start(run, site, attempt)
 

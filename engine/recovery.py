@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.advance import advance, is_due
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 
 _SILENT = frozenset({"log", "step.output", "step.late", "state.changed", "timer.fired"})
 """Facts that answer no command."""
+
+KEPT = 8
+"""Runs that are kept folded for those who look at them."""
 
 
 class Replay:
@@ -97,19 +103,25 @@ async def load(store: Store, run_id: str, plan: Plan) -> tuple[Replay, list[str]
     Raises ``DefinitionChanged`` if it does not fit.
     """
     facts = await store.read(run_id)
+    changes = await fitting(store, run_id, plan, facts)
+    return Replay(run_id, plan, facts), changes
+
+
+async def fitting(store: Store, run_id: str, plan: Plan, facts: Sequence[Fact]) -> list[str] | None:
+    """What changed since a run was made, if its definition is another one than the plan's.
+
+    Raises ``DefinitionChanged`` if it does not fit.
+    """
     version = version_of(facts)
     if version is None or version == plan.version:
-        return Replay(run_id, plan, facts), None
+        return None
     old = await store.definition(version)
     if old is None:
-        return Replay(run_id, plan, facts), ["the definition it was made with is not stored"]
+        return ["the definition it was made with is not stored"]
     paths = [fact.path for fact in facts if fact.path is not None]
-    problems = misfits(old, plan.definition, paths)
+    problems = misfits(old, plan.definition, paths) or data_misfits(folded(run_id, plan, facts), plan)
     if not problems:
-        replay = Replay(run_id, plan, facts)
-        problems = data_misfits(replay.state, plan)
-        if not problems:
-            return replay, difference(old, plan.definition)
+        return difference(old, plan.definition)
     listed = "; ".join(problems)
     raise DefinitionChanged(
         f"run {run_id!r} can't go on with the code that is loaded: {listed}. Nothing was lost: load fitting code, or "
@@ -117,12 +129,80 @@ async def load(store: Store, run_id: str, plan: Plan) -> tuple[Replay, list[str]
     )
 
 
-async def as_recorded(store: Store, run_id: str) -> RunState | None:
+async def as_recorded(store: Store, run_id: str, facts: Sequence[Fact] | None = None) -> RunState | None:
     """Fold a run by the definition it recorded, to be looked at only; ``None`` if that is not stored."""
-    facts = await store.read(run_id)
+    facts = await store.read(run_id) if facts is None else facts
     version = version_of(facts)
     definition = None if version is None else await store.definition(version)
-    return None if definition is None else Replay(run_id, skeleton(definition), facts).state
+    return None if definition is None else folded(run_id, skeleton(definition), facts)
+
+
+class Looks:
+    """Runs folded to be looked at.
+
+    The last ones are kept, so that who watches a run pays for what is new in it and not for its whole log each time.
+    Threads share none: nobody folds on while another looks.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._kept = threading.local()
+
+    async def state(self, run_id: str, plan: Plan | None) -> RunState | None:
+        """A run as of now, by the plan that is loaded if it fits, else as recorded; ``None`` if neither can be."""
+        kept: dict[str, _Look] = self._kept.__dict__.setdefault("runs", {})
+        look = kept.pop(run_id, None)
+        if look is None or look.plan is not plan or not await self._goes_on(look):
+            look = await self._fold(run_id, plan)
+        if look is None:
+            return None
+        kept[run_id] = look
+        while len(kept) > KEPT:
+            del kept[next(iter(kept))]
+        return look.state
+
+    async def _goes_on(self, look: _Look) -> bool:
+        """Fold what is new; ``False`` if the log does not continue what was folded, by the same definition."""
+        facts = await self._store.read(look.state.run_id, after=look.last.seq - 1)
+        if not facts or _identity(facts[0]) != _identity(look.last):
+            return False
+        if any(fact.type == "run.definition_changed" for fact in facts[1:]):
+            return False
+        for fact in facts[1:]:
+            apply(look.state, fact)
+            look.last = fact
+        return True
+
+    async def _fold(self, run_id: str, plan: Plan | None) -> _Look | None:
+        facts = await self._store.read(run_id)
+        state: RunState | None = None
+        if plan is not None:
+            with contextlib.suppress(DefinitionChanged):
+                await fitting(self._store, run_id, plan, facts)
+                state = folded(run_id, plan, facts)
+        state = state or await as_recorded(self._store, run_id, facts)
+        return None if state is None else _Look(plan, state, facts[-1])
+
+
+@dataclass(slots=True)
+class _Look:
+    """A run as it was folded up to its ``last`` fact, when ``plan`` was the one that is loaded."""
+
+    plan: Plan | None
+    state: RunState
+    last: Fact
+
+
+def _identity(fact: Fact) -> tuple[int, float, str]:
+    return fact.seq, fact.at, fact.type
+
+
+def folded(run_id: str, plan: Plan, facts: Iterable[Fact]) -> RunState:
+    """A run folded from its log, to be looked at only."""
+    state = RunState(run_id, plan)
+    for fact in facts:
+        apply(state, fact)
+    return state
 
 
 def cancellation(facts: Sequence[Fact], reason: str | None, *, at: float) -> list[Fact]:

@@ -49,6 +49,10 @@ _BEARER = re.compile(r"\b(bearer\s{1,3})(?=[^\s\d]{0,200}\d)[\w.~+/=-]{8,2000}",
 _ADDRESS = re.compile(r"(://[^\s/@:]{0,200}:)[^\s/@]{1,200}(?=@)")
 
 
+_SHELLS = frozenset({"PWD", "OLDPWD"})
+"""Where a shell stands: no password, whatever it is called."""
+
+
 class _Known:
     """Texts that are secrets wherever they stand."""
 
@@ -86,7 +90,7 @@ class _Known:
 
     def _lasting_texts(self) -> set[str]:
         if self._lasting is None:
-            found = (value for name, value in os.environ.items() if is_sensitive(name))
+            found = (value for name, value in os.environ.items() if is_sensitive(name) and name not in _SHELLS)
             self._lasting = {value for value in found if len(value) >= SHORTEST}
         return self._lasting
 
@@ -120,7 +124,7 @@ def is_sensitive(name: str) -> bool:
 
 def redacted(data: Any) -> Any:
     """A copy of plain JSON data with the secrets hidden: by the names of fields, and known values in every text."""
-    _learn(data)
+    learn(data)
     return _redacted(data)
 
 
@@ -194,7 +198,7 @@ def _hide_named(found: re.Match[str]) -> str:
     return f"{found[0][:begin]}{HIDDEN}{found[0][end:]}"
 
 
-def _learn(data: Any) -> None:
+def learn(data: Any) -> None:
     """Look through data for secrets, so that they are hidden in other texts too: in an error that repeats one."""
     waiting, left = [data], MOST_SEEN
     while waiting and left > 0:

@@ -100,6 +100,9 @@ class Remote:
                 try:
                     await self._inherit(run_id, verb)
                 except Blocked:
+                    reply = await store.reply_to(request)
+                    if reply is not None:  # its owner has acted, and let the run go since the last look
+                        return _result(reply)
                     await self._withdraw(request)
                     return await self._runs.act(run_id, verb, arguments)
         await self._withdraw(request)

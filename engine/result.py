@@ -6,11 +6,13 @@ import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from engine.cells import DONE, Cell, Frame, ancestors
 from engine.clock import as_datetime
 from engine.errors import RunFailed
+from engine.later import Later, later
 from engine.plan import Branch, Foreach, Loop, Parallel
 from engine.redaction import redacted, redacted_error
 from engine.schema import ANY
@@ -19,11 +21,11 @@ from engine.values import Value
 
 
 @dataclass(frozen=True, slots=True)
-class StepRecord:
+class StepRecord(Later):
     """One step of a result. Data is plain JSON; times are UTC.
 
     ``status``: success, failed, skipped, canceled, bailed, running, suspended, waiting, held. ``iterations``: for a
-    loop or foreach, the record of each round or item, in order.
+    loop or foreach, the record of each round or item, in order. Data is read when it is asked for.
     """
 
     status: str
@@ -51,8 +53,8 @@ class StepRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class RunResult:
-    """A run as of one moment: its status, its result or error, and every step.
+class RunResult(Later):
+    """A run as of one moment: its status, its result or error, and every step. Data is read when it is asked for.
 
     ``steps`` has the top level by id, nested steps by path (``child/inner``), iterations by index (``item[2]``), and
     for the body of a loop or foreach also the plain id. ``suspended`` lists the paths of open questions, each as its
@@ -180,25 +182,26 @@ def _plain(value: Value | None) -> Any:
 
 
 def _record(cell: Cell, asking: Cell | None, steps: Steps) -> StepRecord:
-    iterations: tuple[StepRecord, ...] = ()
-    output = cell.output
-    if isinstance(cell, Frame) and isinstance(cell.node, (Loop, Foreach)):
-        paths = [f"{cell.path}[{slot}]" for slot in sorted(cell.children)]
-        iterations = tuple(steps[path] for path in paths if path in steps)
     question = asking.question if asking is not None else None
-    resumed = cell.resumed
-    return StepRecord(
+    resumed, is_skipped = cell.resumed, cell.status == "skipped"
+    record = StepRecord(
         status=cell.status if question is None else "suspended",
-        input=_plain(cell.input) if cell.status != "skipped" else None,
-        output=_plain(output),
         error=copy.deepcopy(cell.error) if cell.status != "success" else None,
         attempts=cell.attempts,
-        started_at=as_datetime(cell.started_at) if cell.status != "skipped" else None,
+        started_at=None if is_skipped else as_datetime(cell.started_at),
         ended_at=None if cell.ended_at is None else as_datetime(cell.ended_at),
         suspend_payload=None if question is None else question.payload.plain(),
         resume_data=None if resumed is None else resumed[0].plain(),
-        iterations=iterations,
     )
+    makers = {"input": partial(_plain, None if is_skipped else cell.input), "output": partial(_plain, cell.output)}
+    if isinstance(cell, Frame) and isinstance(cell.node, (Loop, Foreach)):
+        makers["iterations"] = partial(_iterations, cell.path, tuple(cell.children.copy()), steps)
+    return later(record, **makers)
+
+
+def _iterations(path: str, slots: tuple[int, ...], steps: Steps) -> tuple[StepRecord, ...]:
+    paths = [f"{path}[{slot}]" for slot in sorted(slots)]
+    return tuple(steps[path] for path in paths if path in steps)
 
 
 def build_result(state: RunState) -> RunResult:
@@ -211,17 +214,17 @@ def build_result(state: RunState) -> RunResult:
         for path, cell in cells.items():
             if cell.status not in DONE or path in asking:
                 steps[path]
-    return RunResult(
+    result = RunResult(
         status=state.status,
         run_id=state.run_id,
         workflow_id=state.workflow_id,
-        input=_plain(state.input),
+        input=None,
         steps=steps,
-        result=_plain(state.result),
         error=copy.deepcopy(state.error),
         suspended=[cell.path.split("/") for cell in state.questions.copy().values()],
         state=ANY.decode(ANY.encode(state.shared)),
     )
+    return later(result, input=partial(_plain, state.input), result=partial(_plain, state.result))
 
 
 def build_statuses(state: RunState) -> dict[str, str]:

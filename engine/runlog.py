@@ -6,13 +6,16 @@ import logging
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from engine.redaction import redacted_text
+from engine.redaction import learn, redacted_text
 
 if TYPE_CHECKING:
     from engine.cells import Cell
     from engine.host import Host
 
 _logger = logging.getLogger("engine.run")
+MOST_LOOKED_AT = 64 * 1024
+"""Bytes of a step's input in which secrets are looked for when it logs."""
+
 MAX_LINE = 10_000
 """Characters of a log line that are kept in the run's log."""
 
@@ -32,6 +35,7 @@ class RunLogger(logging.LoggerAdapter[logging.Logger]):
                 text = text % (args[0] if len(args) == 1 and isinstance(args[0], dict) else args)
             except (TypeError, ValueError, KeyError):
                 text = f"{text} {args!r}"
+        self._learn()
         shown = redacted_text(text)
         if shown == text:
             super().log(level, msg, *args, **kwargs)
@@ -43,6 +47,12 @@ class RunLogger(logging.LoggerAdapter[logging.Logger]):
             executor.note(path, name, text[:MAX_LINE])
         else:
             executor.home.on_loop(lambda: executor.note(path, name, text[:MAX_LINE]))
+
+    def _learn(self) -> None:
+        """Know the secrets that the step was given before it says one."""
+        given = self._cell.input
+        if len(given.raw) <= MOST_LOOKED_AT:
+            learn(given.plain())
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         kwargs["extra"] = {**(kwargs.get("extra") or {}), **(self.extra or {})}

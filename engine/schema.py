@@ -34,6 +34,7 @@ from engine.holes import holes_schema
 from engine.immutable import is_immutable
 from engine.json_schema import compile_json_schema
 from engine.parts import MAX_DEPTH
+from engine.proof import Proof, Proving, compile_proving
 from engine.typed import TypedForm
 
 __all__ = ["ANY", "MAX_DEPTH", "MAX_VALUE_BYTES", "Field", "Schema", "compile_schema", "feeds", "holes_schema", "plain"]
@@ -59,6 +60,7 @@ class Schema:
         "_check",
         "_fields",
         "_json_schemas",
+        "_proving",
         "_typed",
         "decode",
         "encode",
@@ -84,6 +86,7 @@ class Schema:
         self._json_schemas: dict[tuple[str, bool], dict[str, Any]] = {}
         self._fields: dict[str, Field] | typing.Literal[False] | None = False
         self._typed: TypedForm | None = None
+        self._proving: Proving | typing.Literal[False] | None = False
         self.is_any: bool = source is None
         """Whether it takes anything JSON-able: nothing was said about the value."""
         self.has_secrets: bool = False
@@ -118,6 +121,26 @@ class Schema:
             if issubclass(error, DataFault):
                 raise error(message, path=fault.path, problems=fault.problems) from fault.__cause__
             raise error(message, path=fault.path) from fault
+
+    # -- values that nobody can change
+
+    def prove(self, value: object, before: Proof | None = None) -> Proof | None:
+        """The proof that a value can be stored, without writing it; ``None`` if it has to be written to know.
+
+        ``before`` is the proof of a value that may have parts in common with it.
+        """
+        if self._proving is False:
+            typed = self._typed
+            can_prove = typed is not None and self.is_immutable and typed.is_provable
+            self._proving = compile_proving(typed.adapter.core_schema) if typed is not None and can_prove else None
+        return None if self._proving is None else self._proving.prove(value, before)
+
+    def encode_proven(self, value: object) -> bytes:
+        """The stored form of a value that :meth:`prove` has a proof for.
+
+        Raises ``NotSerializable`` if somebody has changed it behind Python's back since.
+        """
+        return self.encode(value) if self._typed is None else self._typed.encode_proven(value)
 
     # -- secrets
 

@@ -50,8 +50,8 @@ class Suspension:
 
     def redacted(self) -> Suspension:
         """The same for showing: secrets in the title and the payload are hidden. See ``register_secret``."""
-        title = None if self.title is None else redacted_text(self.title)
-        return replace(self, title=title, payload=redacted(self.payload))
+        payload = redacted(self.payload)  # first: what is a secret in it is one in the title, too
+        return replace(self, title=None if self.title is None else redacted_text(self.title), payload=payload)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,7 @@ class Store(Protocol):
         ...
 
     async def delete(self, run_id: str) -> None:
-        """Remove a run whole, in one transaction. Raises ``UnknownRun``, ``RunInFlight``."""
+        """Remove a run whole, in one transaction. Raises ``UnknownRun``; ``RunInFlight``: it has not ended."""
         ...
 
     async def prune(self, *, before: datetime, status: Sequence[str]) -> int:

@@ -50,6 +50,8 @@ class TypedForm:
         self._reader: SchemaValidator = validator
         self._read_json: Callable[..., object] = validator.validate_json
         self._nonce = secrets.token_hex(16) if self.survey.secrets else ""
+        self.is_provable: bool = self.survey.provable and not self._has_aliases
+        """Whether a value that is exactly what its type says comes back equal, so that writing it is enough."""
         if self.survey.safe and not self._has_aliases:
             self._strict: Callable[..., bytes] = _strict_serializer(self._stored_core).to_json
             self.encode: Callable[[object], bytes] = self._encode_strictly
@@ -107,6 +109,20 @@ class TypedForm:
             return self._encode_checked(value)
         if data == _NOT_STRICT_JSON:
             return self._encode_checked(value)
+        return self._within_limits(value, data)
+
+    def encode_proven(self, value: object) -> bytes:
+        """The stored form of a value that is known to be exactly what its type says (see :mod:`engine.proof`).
+
+        Raises :class:`NotSerializable` if it was changed since.
+        """
+        try:
+            data = self._storage.to_json(value, round_trip=True, by_alias=False, warnings="error")
+        except Exception:  # noqa: BLE001 - whatever it is, the checked way names it
+            return self._encode_checked(value)
+        return self._within_limits(value, data)
+
+    def _within_limits(self, value: object, data: bytes) -> bytes:
         if len(data) < codec.LONG and not self._has_free_keys:  # the way of most values
             return data
         return self._encode_checked(value) if codec.needs_tags(data) else codec.within_size(data)

@@ -3,6 +3,9 @@
 A step's output is encoded at the step's boundary; the record is those bytes, so nothing that happens to the object
 afterwards changes what was recorded. Whoever gets the value gets a copy of its own, made from the bytes, unless nobody
 could change it anyway. Conditions, which only look, see the object itself.
+
+A large value that nobody can change (frozen models, tuples) need not be written for that: that it can be is proven
+(:mod:`engine.proof`), the object itself is the record, and it is written when somebody reads it or a store keeps it.
 """
 
 from __future__ import annotations
@@ -17,7 +20,11 @@ from typing import get_args, get_origin
 from pydantic_core import to_json
 
 from engine.holes import inside, outside
+from engine.proof import Proof
 from engine.schema import ANY, Schema, compile_schema, plain
+
+LARGE_BYTES = 16_384
+"""Below this size writing a value costs less than to look for a way around it."""
 
 INLINE_BYTES = 256
 """A value that the log already has is repeated up to this size, and referred to above it."""
@@ -31,7 +38,7 @@ _NOTHING = object()
 class Value:
     """One immutable value: its stored form, its schema, and the live object while nobody has taken it."""
 
-    __slots__ = ("_digest", "_live", "_raw", "_whole", "holes", "parts", "schema", "seq")
+    __slots__ = ("_digest", "_live", "_raw", "_whole", "holes", "parts", "proof", "schema", "seq")
 
     def __init__(
         self,
@@ -51,6 +58,8 @@ class Value:
         self.parts: Mapping[str, Value] | Sequence[Value] | None = None
         self.holes = holes
         self._digest: str | None = None
+        self.proof: Proof | None = None
+        """That the object can be stored, where it need not be written to know."""
 
     @classmethod
     def of(cls, obj: object, schema: Schema = ANY) -> Value:
@@ -59,6 +68,22 @@ class Value:
             raw, holes = schema.encode_with_holes(obj)
             return cls(raw, schema, obj, holes=holes)
         return cls(schema.encode(obj), schema, obj)
+
+    @classmethod
+    def handed_on(cls, obj: object, schema: Schema, given: Value | None = None, *, written: bool) -> Value:
+        """The same as :meth:`of`, for less where the value is large and nobody can change it.
+
+        ``given`` is what its maker got: what it has from there is not looked at again. ``written``: a store will keep
+        it, so that it is encoded at once. Raises ``NotSerializable``.
+        """
+        if not schema.is_immutable or (given is not None and given._raw is not None and len(given._raw) < LARGE_BYTES):
+            return cls.of(obj, schema)
+        proof = schema.prove(obj, None if given is None else given.proof)
+        if proof is None or proof.size < LARGE_BYTES:
+            return cls.of(obj, schema)
+        made = cls(schema.encode_proven(obj) if written else None, schema, obj)
+        made.proof = proof
+        return made
 
     @classmethod
     def group(cls, parts: Mapping[str, Value] | Sequence[Value]) -> Value:
@@ -72,7 +97,8 @@ class Value:
     def raw(self) -> bytes:
         """The stored form: JSON, UTF-8."""
         if self._raw is None:
-            self._raw = self._join(lambda part: part.raw)
+            is_group = self.parts is not None
+            self._raw = self._join(lambda part: part.raw) if is_group else self.schema.encode_proven(self._live)
         return self._raw
 
     def _join(self, form: Callable[[Value], bytes]) -> bytes:
@@ -118,7 +144,9 @@ class Value:
         return self._read(self.schema)
 
     def copy(self) -> object:
-        """A fresh typed copy."""
+        """A fresh typed copy; the object itself if nobody can change it."""
+        if self._live is not _NOTHING and self.schema.is_immutable:
+            return self._live
         if isinstance(self.parts, Mapping):
             return {key: part.copy() for key, part in self.parts.items()}
         if self.parts is not None:
@@ -140,6 +168,14 @@ class Value:
         if not self.holes:
             self._live = _NOTHING  # the object has gone its way; to keep it would only cost memory
         return made
+
+    def read(self, schema: Schema) -> object:
+        """The value as a schema has it, to be looked at again: a copy, unless nobody can change it.
+
+        Raises ``DataError``.
+        """
+        is_fixed = schema is self.schema and schema.is_immutable and self._live is not _NOTHING
+        return self._live if is_fixed else self._read(schema)
 
     def revive(self, obj: object, schema: Schema) -> None:
         """Put the secrets back: what is stored of it has holes in their places."""

@@ -29,6 +29,7 @@ from studio.assets import Assets
 from studio.guard import Guard, GuardRules
 from studio.hosting import EngineBlocked, Hosting
 from studio.hub import Hub
+from studio.presets import Presets, beside
 from studio.rendering import Rendering
 from studio.services import hosting_of, hub_of
 from studio.settings import Settings
@@ -57,8 +58,8 @@ async def follow_run(websocket: WebSocket, run_id: str, hub: Annotated[Hub, Depe
 
 @live.websocket("/ws")
 async def follow_lists(websocket: WebSocket, hub: Annotated[Hub, Depends(hub_of)]) -> None:
-    """Frames of lists and counters."""
-    await hub.watch_lists(websocket)
+    """Frames of lists and counters; the query says which list."""
+    await hub.watch_lists(websocket, websocket.url.query)
 
 
 def create_app(
@@ -79,7 +80,8 @@ def create_app(
     app.rules = rules or guard_rules(settings, settings.port)
     app.state.hosting, app.state.settings, app.state.hub = hosting, settings, hub
     app.state.assets = Assets()
-    app.state.rendering = Rendering(app.state.assets)
+    app.state.rendering = Rendering(app.state.assets, editor=settings.near_editor)
+    app.state.presets = Presets(beside(settings) if hosting.engine.store.durable else None)
     app.include_router(live)
     for router in page_routers():
         app.include_router(router)

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from studio.guard_reply import secured
 from studio.guard_rules import GuardRules
@@ -18,7 +19,7 @@ def uvicorn_options(rules: GuardRules) -> dict[str, Any]:
         "http": type("Listener", (Listener,), {"rules": rules}),
         "http2": False,
         "h11_max_incomplete_event_size": rules.max_head_bytes,
-        "ws": "websockets-sansio",
+        "ws": type("Line", (Line,), {"rules": rules}),
         "ws_max_size": rules.max_message,
         "ws_per_message_deflate": False,
         "proxy_headers": False,
@@ -99,7 +100,8 @@ class Listener(H11Protocol):
         self.transport.close()
 
     def _watch(self) -> None:
-        if not self.is_waiting or self.transport.is_closing():
+        has_handed_over = self.transport.get_protocol() is not self  # to a websocket, which may be silent
+        if not self.is_waiting or self.transport.is_closing() or has_handed_over:
             self._unwatch()
         elif self._overdue is None:
             self._overdue = self.loop.call_later(self.rules.head_seconds, self.transport.close)
@@ -108,3 +110,17 @@ class Listener(H11Protocol):
         if self._overdue is not None:
             self._overdue.cancel()
             self._overdue = None
+
+
+class Line(WebSocketsSansIOProtocol):
+    """A websocket that ends although its peer takes nothing more.
+
+    Uvicorn waits for the peer to take what has been sent before it lets go; one that never does would stay for good.
+    """
+
+    rules: GuardRules
+
+    async def run_asgi(self) -> None:
+        """Serve it, and cut the line off where it does not end of itself."""
+        await super().run_asgi()
+        self.loop.call_later(self.rules.linger_seconds, self.transport.abort)

@@ -23,8 +23,10 @@ DOCUMENT_POLICY = (
     b"sandbox; default-src 'none'; style-src 'unsafe-inline'; "
     b"form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
 )
-# A response that sets this header to `sandbox` is a document from a workflow: it gets the second policy.
+# A response that sets this header to `sandbox` is a document from a workflow: it gets the second policy. So does all
+# that a browser would open as a drawing or another kind of page.
 POLICY_HEADER = "x-guard-policy"
+DRAWN = (b"image/svg", b"application/xml", b"text/xml", b"application/xhtml")
 _POLICY = POLICY_HEADER.encode("ascii")
 POLICIES = {b"sandbox": DOCUMENT_POLICY}
 
@@ -56,7 +58,9 @@ class Reply:
 def secured(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """The headers of a response with the guard's own; who wrote it has no say in them."""
     given = [(bytes(name).lower(), bytes(value)) for name, value in headers]
-    policy = next((POLICIES.get(value, PAGE_POLICY) for name, value in given if name == _POLICY), PAGE_POLICY)
+    is_drawn = any(name == b"content-type" and value.lower().startswith(DRAWN) for name, value in given)
+    usual = DOCUMENT_POLICY if is_drawn else PAGE_POLICY
+    policy = next((POLICIES.get(value, usual) for name, value in given if name == _POLICY), usual)
     kept = [(name, value) for name, value in given if name not in OURS and not name.startswith(b"access-control-")]
     return [*kept, (b"content-security-policy", policy), *ALWAYS]
 

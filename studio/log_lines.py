@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from engine import redacted
+
+# What JSON may hold as it is, and a terminal obeys or some readers take for the end of a line.
+_UNSEEN = re.compile("[\x7f-\x9f\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 class LogLines(logging.Formatter):
@@ -16,7 +20,7 @@ class LogLines(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """The message on one line."""
-        return "\\n".join(record.getMessage().splitlines())
+        return one_line(record.getMessage())
 
     def formatException(self, ei: object) -> str:
         """A traceback, told from the records around it by its indent."""
@@ -24,6 +28,16 @@ class LogLines(logging.Formatter):
         return "\n".join(f"  {line}" for line in lines)
 
 
+def one_line(text: str) -> str:
+    """A text from anywhere as one line for a terminal, without secrets."""
+    return printable("\\n".join(redacted(text).splitlines()))
+
+
 def printable(text: str) -> str:
     """``text`` with every letter that could steer a terminal written out; line feeds stay."""
     return "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text)
+
+
+def escaped_json(text: str) -> str:
+    """JSON text that is safe on a terminal, and of which each line is one for every reader."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

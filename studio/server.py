@@ -24,7 +24,7 @@ from studio.guard import GuardRules, UnsafeRules, uvicorn_options
 from studio.hosting import Hosting
 from studio.hub import Hub
 from studio.loader import discover, usual_target
-from studio.log_lines import LogLines
+from studio.log_lines import LogLines, one_line
 from studio.reloading import Reloading
 from studio.settings import Settings, SettingsError
 
@@ -87,7 +87,7 @@ def listen(settings: Settings) -> socket.socket:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"{one_line(line)}\n")
     sys.stdout.flush()
 
 
@@ -110,6 +110,7 @@ def _greet(settings: Settings, app: Application, port: int) -> None:
         _say(f"  ! {problem.module}: {problem.message}")
     if settings.token:
         _say(f"  sign in with {url}{app.guard.link()}")
+    threading.Thread(target=app.state.rendering.warm, name="templates", daemon=True).start()
     if settings.open and has_display():
         threading.Thread(target=webbrowser.open, args=(url + app.guard.link(),), daemon=True).start()
 

@@ -6,6 +6,7 @@ from fastapi.requests import HTTPConnection
 
 from studio.hosting import Hosting
 from studio.hub import Hub
+from studio.presets import Presets
 from studio.rendering import Rendering
 from studio.settings import Settings
 
@@ -32,3 +33,9 @@ def rendering_of(connection: HTTPConnection) -> Rendering:
     """What makes pages and partials of templates."""
     rendering: Rendering = connection.app.state.rendering
     return rendering
+
+
+def presets_of(connection: HTTPConnection) -> Presets:
+    """Inputs that were given a name."""
+    presets: Presets = connection.app.state.presets
+    return presets

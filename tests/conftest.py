@@ -6,7 +6,7 @@ import pytest
 
 from tests.requires import is_ci, missing
 
-pytest_plugins = ["tests.fixtures"]
+pytest_plugins = ["tests.fixtures", "tests.web.process"]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

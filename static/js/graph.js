@@ -311,7 +311,9 @@ function corner(parent, element, times) {
 }
 
 function write(line, text) {
-  if (line.textContent !== text) line.textContent = text;
+  if (line.textContent === text) return;
+  if (line.childNodes.length === 1 && line.firstChild.nodeType === Node.TEXT_NODE && text) line.firstChild.data = text;
+  else line.textContent = text;
 }
 
 function fill(bar, shares) {

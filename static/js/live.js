@@ -1,13 +1,13 @@
 // The page's side of its sockets (hx-ws holds them). A frame is JSON:
-//   {"seq": 41, "content": "<hx-partial hx-target=...>...", "graph": [{"place": ..., "status": ..., "count": ...}]}
-// hx-ws swaps `content`; `seq` goes into the address, so that a reconnect continues there; `graph` goes to graph.js.
+//   {"after": 40, "seq": 41, "content": "<hx-partial hx-target=...>...", "picture": "...", "elements": {...}}
+// hx-ws swaps `content`; `seq` goes into the address, so that a reconnect continues there; `elements` go to graph.js.
 const SAID = {
   connecting: "connecting",
   live: "live",
   paused: "paused: tab hidden",
   reconnecting: "reconnecting",
   gone: "disconnected, retrying",
-  ended: "ended",
+  ended: "run has ended",
   lost: "not live: reload the page",
 };
 const ORDER = ["lost", "gone", "reconnecting", "connecting", "paused", "ended", "live"]; // what counts first
@@ -71,6 +71,16 @@ function tellPicture() {
   document.dispatchEvent(new CustomEvent("studio:breaks", { detail: JSON.parse(stops) }));
 }
 
+// The regions that depend on what the viewer has chosen are asked for when something has happened.
+async function refresh() {
+  if (!document.querySelector("#follow[data-address]")) return;
+  try {
+    (await import("./regions.js")).refresh();
+  } catch {
+    // nobody answers: the next frame tries again
+  }
+}
+
 export function startLive() {
   const on = (name, act) => document.addEventListener(name, act);
   on("htmx:ws:before:connection", ({ target }) => {
@@ -89,10 +99,12 @@ export function startLive() {
   stops = document.querySelector("[data-breaks]")?.dataset.breaks ?? null;
   picked = document.querySelector("#inspector[data-picked]")?.dataset.picked ?? null;
   on("htmx:after:swap", tellPicture);
+  on("studio:regions", tellPicture);
   on("htmx:ws:after:message:incoming", ({ target, detail }) => {
-    const { seq, graph, picture, elements, whole } = frame(detail.message);
+    const { after, seq, gap, picture, elements, whole } = frame(detail.message);
     if (Number.isInteger(seq)) continueAfter(detail.connection, seq);
-    if (graph) document.dispatchEvent(new CustomEvent("studio:graph", { detail: { picture, elements, whole } }));
+    if (elements) document.dispatchEvent(new CustomEvent("studio:graph", { detail: { picture, elements, whole } }));
+    if (seq > after || gap) refresh();
     turn(target, "live");
     countInTitle();
   });

@@ -32,7 +32,8 @@ function tick() {
   const live = document.getElementById("light")?.dataset.state === "live";
   if (!live) return;
   for (const clock of document.querySelectorAll("[data-since]")) {
-    clock.textContent = duration(Math.max(0, Math.floor((now - Date.parse(clock.dataset.since)) / 1000)));
+    const said = duration(Math.max(0, Math.floor((now - Date.parse(clock.dataset.since)) / 1000)));
+    if (clock.firstChild && clock.textContent !== said) clock.firstChild.data = said;
   }
 }
 

@@ -19,7 +19,8 @@ from engine import (
     Workflow,
     without_secrets,
 )
-from studio.forms import MISSING, build, errors_from, parse
+from studio.forms import MISSING, build, errors_from, parse, read
+from studio.forms.typed import secrets
 from studio.forms.views import MarkView
 from studio.hosting import EngineBlocked, Hosting
 from studio.live import place_of
@@ -87,6 +88,11 @@ class Origin:
         is_known = self.path and self.has_data and not (self.gives == "output" and self.was is None)
         return without_secrets(self.was) if is_known else MISSING
 
+    @property
+    def leaves_out(self) -> bool:
+        """Whether the form can't begin with all of what was: with secrets, or with what nobody recorded."""
+        return not self.has_data or self.value != self.was or any(secrets(read(self.schema)))
+
     def check(self, value: Any) -> None:
         """Raises ``InvalidInput`` or ``InvalidOutput`` for what does not fit."""
         if self._schema is not None:
@@ -132,7 +138,7 @@ async def fork_page(
     if found.gives == "output" and path:
         kept = (*kept, path)
     view = fork_view(found.result, found.statuses, path, kept)
-    source, shown = found.workflow, {one: found.statuses[one] for one in kept}
+    source, shown = found.workflow, {one: found.statuses[one] for one in kept if place_of(one) not in view.again_places}
     form = build(
         found.schema,
         found.value,
@@ -154,6 +160,7 @@ async def fork_page(
         graph=None if source is None else await painted(picture, source, shown, selected=place_of(path)),
         form=replace(form, marks=marks) if path and found.has_data else None,
         gives=found.gives,
+        as_it_was=found.gives == "input" and (typed is not None or found.leaves_out),
         ways=[(way, label, f"{fork_href(run.run_id, path)}&give={way}", None, "") for way, label in WAYS]
         if path and found.can_give_output
         else [],

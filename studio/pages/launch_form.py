@@ -97,7 +97,7 @@ async def launch_form(
         filled.typed is not None,
         known(workflow, filled.breaks),
         origin,
-        any(secrets(read(schema).root)),
+        any(secrets(read(schema))),
         tuple(preset_view(workflow.id, *one) for one in sorted(presets.items())),
         filled.preset if filled.preset in presets else "",
         filled.preset_said,

@@ -67,7 +67,7 @@ async def keep(request: Request, hosting: Hosting, workflow: Workflow[Any, Any],
     if parsed.errors:
         return await _page(request, hosting, workflow, replace(filled, errors=parsed.errors))
     value = None if parsed.value is MISSING else parsed.value
-    plain = without_secrets(without_secret_fields(read(workflow.input_json_schema()).root, value))
+    plain = without_secrets(without_secret_fields(read(workflow.input_json_schema()), value))
     try:
         name = presets_of(request).save(workflow.id, _last(items, NAME) or "", plain)
     except PresetError as error:

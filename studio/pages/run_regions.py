@@ -239,6 +239,8 @@ def always(made: Mapping[str, Any]) -> list[str]:
     """The partials that are sent whenever something has happened."""
     names = ["run_status", "run_facts", "run_actions", "run_banner", "run_breaks"]
     names.append("journal" if made["place"].view == "journal" else "timeline")
+    if made["place"].view == "graph":
+        names.append("timeline_total")
     if "outline" in made:
         names.append("run_outline")
     return names

@@ -149,7 +149,7 @@ def _fact(name: str, value: Any, depth: int) -> Fact | None:
     if _is_plain(value) or value in ({}, [], ()):
         return Fact(name, (_shown(value),))
     if isinstance(value, list | tuple) and len(value) <= MOST_TEXTS and all(map(_is_plain, value)):
-        return Fact(name, tuple(map(_shown, value)), is_list=True)
+        return Fact(name, tuple(map(_shown, value)), is_list=len(value) > 1)
     facts = _facts(value, depth + 1) if depth + 1 < DEEPEST else ()
     return Fact(name, facts=facts) if facts else None
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from engine import RunResult
+from studio.live import place_of
 from studio.views.run import Place
 from studio.views.run_head import fork_href
 
@@ -49,6 +50,8 @@ class ForkView:
     kept: Parts
     again: Parts
     can_choose: Parts
+    again_places: frozenset[str] = frozenset()
+    """Where in the picture something runs again, also if others of that place are kept."""
 
 
 def fork_view(result: RunResult, statuses: Mapping[str, str], step: str, kept: Collection[str]) -> ForkView:
@@ -56,6 +59,7 @@ def fork_view(result: RunResult, statuses: Mapping[str, str], step: str, kept: C
     run_id = result.run_id
     begun = [path for path, one in statuses.items() if one not in NEVER and path in result.steps]
     known = frozenset(kept)
+    again = [path for path in begun if path not in known] if step else []
     return ForkView(
         run_id,
         result.workflow_id,
@@ -63,8 +67,9 @@ def fork_view(result: RunResult, statuses: Mapping[str, str], step: str, kept: C
         step,
         Place(run_id, "graph", step, "").href(),
         _parts(run_id, [path for path in begun if path in known], statuses),
-        _parts(run_id, [path for path in begun if path not in known] if step else [], statuses),
+        _parts(run_id, again, statuses),
         _parts(run_id, [] if step else begun, statuses),
+        frozenset(map(place_of, again)),
     )
 
 

@@ -205,6 +205,9 @@ class Inspector:
     path: str
     title: str
     kind: str
+    text: str
+    """What the step does, in its own words."""
+
     status: str
     record: StepRecord | None
     result: RunResult
@@ -259,6 +262,7 @@ def inspector(
         path=path,
         title=pieces[-1] if pieces else "Run",
         kind=type(node).__name__.lower() if node is not None else "",
+        text=node.description if node is not None else "",
         status=statuses.get(path, "pending") if path else result.status,
         record=record,
         result=result,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -9,7 +10,7 @@ from itertools import pairwise
 
 from engine import Event, StepRecord
 from studio.views.breakpoints import NO_BREAKS, Breaks
-from studio.wording import duration
+from studio.wording import clock, duration
 
 MOST_ROWS = 200
 """Rows that are shown of a run: the last ones."""
@@ -23,6 +24,12 @@ IDLE = 2.0
 IDLE_SHARE = 0.12
 """How wide such a time is, as a share of the time in which something works."""
 
+GROWTH = 1.5
+"""By how much the scale of a run that goes on grows at a time: in between, what is drawn stays where it is."""
+
+TOGETHER = 50
+"""Rows that are left out at a time."""
+
 OPEN = frozenset({"running", "suspended", "waiting", "held", "retrying", "paused"})
 
 _BEGINS_WORK = {"step.started": "work", "step.resumed": "work", "timer.fired": "work", "event.received": "work"}
@@ -32,6 +39,9 @@ _BEGINS_WAIT = {
     "step.held": "held",
     "timer.started": "waiting",
 }
+_WORDS = {"suspended": "waiting"}
+"""What is said in the place of a time that grows; the other statuses say it themselves."""
+
 _ENDS = {"step.succeeded", "step.failed", "step.canceled", "step.bailed", "step.interrupted", "step.skipped"}
 
 
@@ -96,6 +106,8 @@ class Part:
     waits: bool = False
     moves: bool = False
     label: str = ""
+    is_open: bool = False
+    """It has no end yet, and reaches to the edge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +115,22 @@ class Scale:
     """From times to per cent; what is idle is cut down."""
 
     edges: tuple[tuple[float, float], ...] = field(default=((0.0, 0.0), (1.0, 1.0)))
+    room: float = 0.0
+    """How long it is drawn at least."""
 
     def at(self, moment: float) -> float:
         """Where a moment is, in per cent."""
-        whole = self.edges[-1][1] or 1.0
+        whole = max(self.edges[-1][1], self.room) or 1.0
         for (t0, x0), (t1, x1) in pairwise(self.edges):
             if moment <= t1:
                 share = 0.0 if t1 == t0 else max(0.0, (moment - t0) / (t1 - t0))
                 return round(100 * (x0 + share * (x1 - x0)) / whole, 3)
-        return 100.0
+        return round(100 * self.edges[-1][1] / whole, 3)
+
+
+def stepped(length: float) -> float:
+    """The next of the lengths that a scale may have."""
+    return GROWTH ** math.ceil(math.log(length, GROWTH) - 1e-9) if length > 0 else 0.0
 
 
 def timeline(
@@ -127,7 +146,8 @@ def timeline(
         if event.path is not None:
             told.setdefault(event.path, []).append(event)
     known = [path for path in records if statuses.get(path) != "skipped"]
-    paths = known[-MOST_ROWS:]
+    left_out = -(-max(0, len(known) - MOST_ROWS) // TOGETHER) * TOGETHER
+    paths = known[left_out:]
     parts = {path: segments(records[path], told.get(path, ()), now) for path in paths}
     paths.sort(key=lambda path: min((part.begin for part in parts[path]), default=now))
     every = [part for path in paths for part in parts[path]]
@@ -142,7 +162,7 @@ def timeline(
     total = duration(max((p.end for p in every), default=0.0) - min((p.begin for p in every), default=0.0))
     since = events[0].seq if events and events[0].seq > 1 else 0
     has_lost = any(row.attempts > 1 and not _is_whole(told.get(row.path, ())) for row in rows)
-    return Timeline(rows, gaps, total, len(known) - len(paths), since if has_lost else 0)
+    return Timeline(rows, gaps, total, left_out, since if has_lost else 0)
 
 
 def _is_whole(events: Sequence[Event]) -> bool:
@@ -162,8 +182,11 @@ def segments(record: StepRecord, events: Sequence[Event], now: float) -> list[Pa
         if part.status == "work":
             part.status = record.status if record.ended_at is not None or number == last else "success"
             part.waits = part.status in OPEN and part.status != "running"
-        part.moves = number == last and record.ended_at is None and part.status == "running"
-        part.label = f"{part.status} {duration(part.end - part.begin)}"
+        part.is_open = number == last and record.ended_at is None
+        part.moves = part.is_open and part.status == "running"
+        part.label = f"{part.status} " + (
+            f"since {clock(part.begin)}" if part.is_open else duration(part.end - part.begin)
+        )
     return [part for part in parts if part.end >= part.begin]
 
 
@@ -195,7 +218,8 @@ def scaled(parts: Iterable[Part]) -> tuple[Scale, list[tuple[float, float]]]:
     free = [(first, busy[0][0])] if busy else []
     free += [(one[1], other[0]) for one, other in pairwise(busy)]
     free += [(busy[-1][1], last)] if busy else []
-    shown = max(working * IDLE_SHARE, 0.05)
+    is_live = any(part.is_open for part in every)
+    shown = max(stepped(working * IDLE_SHARE) if is_live else working * IDLE_SHARE, 0.05)
     idle = [(begin, end) for begin, end in free if end - begin > max(IDLE, 3 * shown)]
     edges = [(first, 0.0)]
     for begin, end in idle:
@@ -203,7 +227,7 @@ def scaled(parts: Iterable[Part]) -> tuple[Scale, list[tuple[float, float]]]:
         edges.append((begin, before[1] + begin - before[0]))
         edges.append((end, edges[-1][1] + shown))
     edges.append((last, edges[-1][1] + last - edges[-1][0]))
-    return Scale(tuple(edges)), idle
+    return Scale(tuple(edges), stepped(edges[-1][1]) if is_live else 0.0), idle
 
 
 def _joined(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -220,14 +244,14 @@ def _row(path: str, record: StepRecord, status: str, parts: Sequence[Part], scal
     bars = []
     for part in parts:
         start = scale.at(part.begin)
-        width = max(SMALLEST, round(scale.at(part.end) - start, 3))
+        end = 100.0 if part.is_open else scale.at(part.end)
+        width = max(SMALLEST, round(end - start, 3))
         bars.append(Bar(min(start, 100 - SMALLEST), width, part.status, part.label, part.waits, part.moves))
     seconds = parts[-1].end - parts[0].begin if parts else None
     name = path.rsplit("/", 1)[-1]
     shown = status or record.status
-    return Row(
-        path, name, path.count("/") + path.count("["), shown, tuple(bars), duration(seconds), record.attempts, seconds
-    )
+    took = duration(seconds) if record.ended_at is not None else _WORDS.get(record.status, record.status)
+    return Row(path, name, path.count("/") + path.count("["), shown, tuple(bars), took, record.attempts, seconds)
 
 
 def span(start: datetime | None, end: datetime | None, now: float) -> float | None:

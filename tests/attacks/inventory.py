@@ -26,6 +26,21 @@ def inventory(app: Any) -> list[Route]:
     return sorted(set(_walk(app, "")))
 
 
+def patterns(app: Any) -> list[str]:
+    """The paths that a GET reaches, with the names of their parts as they are declared."""
+    return sorted({path for path, route in _declared(app, "") if "GET" in (route.methods or ())})
+
+
+def _declared(app: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    for route in iter_route_contexts(app.routes):
+        original = route.original_route
+        path = prefix + (route.path or getattr(original, "path", ""))
+        if hasattr(original, "methods"):
+            yield path, original
+        elif getattr(original, "routes", None):
+            yield from _declared(original.app, path)
+
+
 def _walk(app: Any, prefix: str) -> Iterator[Route]:
     while not getattr(app, "routes", None) and hasattr(app, "app"):
         app = app.app  # a middleware, or the guard

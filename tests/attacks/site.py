@@ -15,6 +15,12 @@ from starlette.types import Receive, Scope, Send
 
 from studio.guard import POLICY_HEADER, Guard, GuardRules, uvicorn_options
 
+SCRIPTED = """<svg xmlns="http://www.w3.org/2000/svg" onload="window.__xss = 1"><script>window.__xss = 2</script>
+<a href="javascript:window.__xss=3"><rect id="it" width="99" height="99"/></a><image href="http://elsewhere.test/x.png"/>
+<foreignObject><body xmlns="http://www.w3.org/1999/xhtml"><form action="http://elsewhere.test/"><input/></form></body>
+</foreignObject></svg>"""
+"""A drawing as somebody might plant it."""
+
 
 class Site:
     """The application, and the lines it noted."""
@@ -54,6 +60,10 @@ def pages(seen: list[str]) -> APIRouter:
     async def drawing() -> Response:
         headers = {POLICY_HEADER: "sandbox", "Content-Security-Policy": "default-src *"}
         return Response("<svg/>", headers=headers, media_type="image/svg+xml")
+
+    @router.get("/scripted")
+    async def scripted() -> Response:
+        return Response(SCRIPTED, media_type="image/svg+xml")
 
     @router.websocket("/ws")
     @router.websocket("/ws/runs/{id}")

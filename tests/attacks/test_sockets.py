@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Callable
 
@@ -47,6 +48,16 @@ def test_a_bad_frame_ends_its_socket_only(wire: Wire, frames: list[bytes], code:
         assert heard(other) == (TEXT, b"hello")
         other.sendall(frame(b"x", 9))
         assert heard(other) == (10, b"x")
+
+
+def test_a_socket_may_be_silent_for_longer_than_a_head_may_take(start: Callable[..., Served]) -> None:
+    wire = start(head_seconds=0.05).wire
+    connection, _ = wire.handshake()
+    with connection:
+        assert heard(connection) == (TEXT, b"hello")
+        time.sleep(0.3)
+        connection.sendall(frame(b"abc"))
+        assert heard(connection) == (TEXT, b"heard 3")
 
 
 def test_text_and_malformed_json_are_only_text(wire: Wire) -> None:

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.attacks.studio import studio
 from tests.attacks.wire import Wire
 
 UP = ["..", "%2e%2e", "%2E%2e", ".%2e", "%252e%252e", "..%00", "..%5c", "....", "..;", "%c0%ae%c0%ae"]
@@ -45,3 +46,20 @@ def test_a_file_is_served_with_the_headers_of_every_response(wire: Wire) -> None
     assert (answer.status, answer.text) == (200, "body {}" * 1000)
     assert answer.headers["cross-origin-resource-policy"] == "same-origin"
     assert wire.ask(path="/static/app.css", Sec_Fetch_Site="same-site").status == 403
+
+
+def test_the_studios_own_files_are_those_it_has_and_cheap(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The same against what the studio really serves: a path is looked up among known ones."""
+    with studio([], tmp_path_factory.mktemp("static") / "runs.db") as served:
+        for path in TRAVERSALS:
+            answer = served.get(path)
+            assert answer.status in {400, 404, 405, 307}, path
+            assert b"root:" not in answer.body
+        address = served.app.state.assets.url("app.css")
+        began = time.perf_counter()
+        ranges = "bytes=" + ",".join(f"{n}-{n}" for n in range(0, 4000, 3))
+        answer = served.get(address, Range=ranges)
+        assert time.perf_counter() - began < 5
+        assert answer.status in {200, 206, 400, 416}
+        assert len(answer.body) < 1_000_000
+        assert served.get(address, Sec_Fetch_Site="cross-site").status == 403

@@ -26,9 +26,11 @@ class Wire:
     """A way to one server."""
 
     port: int
+    seconds: float = 5
+    """What an answer may take."""
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=5)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=self.seconds)
 
     @property
     def host(self) -> str:

@@ -6,6 +6,7 @@
     python -m tests.benchmarks --json FILE          keep every measurement too
     python -m tests.benchmarks --peers PYTHON       other engines beside ours, where that interpreter can import them
     python -m tests.benchmarks --folder FOLDER      put the stores there: the disk decides what a commit costs
+    python -m tests.benchmarks studio               what the studio feels like, instead; see its --help
 
 Each contender has a process of its own, and they are asked in turn, one at a time. The floors are the least that the
 same work can cost: ``floor`` awaits the functions and checks what goes in and out, ``floor-sqlite`` writes a row a step
@@ -41,6 +42,10 @@ QUICK = Plan(repetitions=3, seconds=0.05, cold=3)
 
 def main(arguments: list[str]) -> int:
     """Measure, print the table; 0 unless an answer was wrong or a contender of ours failed."""
+    if arguments[:1] == ["studio"]:
+        from tests.benchmarks.studio import main as measure_studio  # noqa: PLC0415 it loads a browser
+
+        return measure_studio(arguments[1:])
     asked = parse(arguments)
     base = QUICK if asked.quick else FULL
     plan = Plan(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import Engine, Run, StepContext, Workflow, create_step, create_workflow
-from tests.benchmarks.workloads import Library, Number, Workload, given
+from tests.benchmarks.workloads import FrozenLibrary, Library, Number, Workload, given
 
 Execute = Callable[..., Awaitable[Any]]
 
@@ -28,6 +28,7 @@ class Ours:
         """Compile the workflow and open an engine for it."""
         self.workload = workload
         self.input = given(workload)
+        self.documents = FrozenLibrary.model_validate(self.input).documents if workload.frozen else ()
         self.base = 0
         self.engine = Engine([build(workload)], store=self.store.format(folder=folder))
         await self.engine.__aenter__()
@@ -47,7 +48,9 @@ class Ours:
     async def run_large(self, run: Run) -> int:
         """One run with payloads that no run before had: what the store has once it would not write again."""
         base = self.base = self.base + self.workload.steps
-        result = await run.start({**self.input, "n": base})
+        frozen = self.workload.frozen
+        given = FrozenLibrary(n=base, documents=self.documents) if frozen else {**self.input, "n": base}
+        result = await run.start(given)
         return int(result.unwrap()["n"]) - base
 
     async def run_watched(self, run: Run) -> int:
@@ -82,7 +85,7 @@ async def _follow(run: Run) -> int:
 
 def build(workload: Workload) -> Workflow[Any, Any]:
     """The workflow for a workload."""
-    kind: Any = Library if workload.documents else Number
+    kind: Any = Number if not workload.documents else FrozenLibrary if workload.frozen else Library
     flow = create_workflow(id=workload.key, input_schema=list[Number] if workload.shape == "foreach" else kind)
     execute = _function(workload)
 
@@ -93,6 +96,8 @@ def build(workload: Workload) -> Workflow[Any, Any]:
         case "chain":
             for i in range(workload.steps):
                 flow = flow.then(step(i))
+            if workload.frozen:  # as others do it: the object stays here, and the answer is its number
+                flow = flow.map(lambda value: {"n": value.n})
         case "loop":
             flow = flow.do_while(step(0), lambda value: value.n < workload.steps)
         case "parallel":
@@ -112,11 +117,16 @@ def _function(workload: Workload) -> Execute:
     async def change(data: Library) -> Library:
         return Library(n=data.n + 1, documents=data.documents)
 
+    async def copy(data: FrozenLibrary) -> FrozenLibrary:
+        return data.model_copy(update={"n": data.n + 1})
+
     async def pass_on(data: Library) -> Library:
         return data
 
     if not workload.documents:
         return add
+    if workload.frozen:
+        return copy
     return change if workload.changing else pass_on
 
 

@@ -85,6 +85,8 @@ GOALS: tuple[Goal, ...] = (
     Goal("payload", "ours-sqlite", "wall", 5_000),
     Goal("payload", "ours-sqlite", "stored", 1.1e6),  # written twice: to the write-ahead log, and from there
     Goal("payload", "ours-sqlite", "rss", 80),
+    Goal("payload-frozen", "ours", "wall", 80),
+    Goal("payload-frozen", "ours-sqlite", "wall", 5_000),
     Goal("payload-same", "ours-sqlite", "wall", 2_500),
     Goal("payload-same", "ours-sqlite", "stored", 60_000),  # the input once, 48 KB a step, and little else
     *(

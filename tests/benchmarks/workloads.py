@@ -37,6 +37,17 @@ class Library(BaseModel):
     documents: list[Document]
 
 
+class FrozenDocument(Document, frozen=True):
+    """The same that nobody can change."""
+
+
+class FrozenLibrary(BaseModel, frozen=True):
+    """The same that nobody can change."""
+
+    n: int
+    documents: tuple[FrozenDocument, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """One kind of work. ``steps`` is how many one run executes; costs are told per step."""
@@ -53,6 +64,8 @@ class Workload:
     """Records in the payload; 0 for a single number."""
     changing: bool = True
     """Whether a step adds one to its number, or gives back what it got."""
+    frozen: bool = False
+    """Whether our types are such that nobody can change a value. The others do what they always do."""
     viewers: int = 0
     """Readers that follow the run's events."""
     stalled: int = 0
@@ -81,7 +94,8 @@ HEATS: tuple[tuple[Workload, ...], ...] = (
     (Workload("many", "200 runs of 10 at once", "chain", 10, runs=200, contenders=FLOORS + OURS + SYNCED),),
     (Workload("approval", "suspend and resume", "approval", 1, contenders=("floor-sqlite", *OURS, *SYNCED)),),
     (
-        Workload("payload", "1 MB over 20 steps", "chain", 20, documents=3600),
+        Workload("payload", "1 MB over 20 steps, mutable types", "chain", 20, documents=3600),
+        Workload("payload-frozen", "1 MB over 20 steps, frozen types", "chain", 20, documents=3600, frozen=True),
         Workload("payload-same", "1 MB over 20 steps, unchanged", "chain", 20, documents=3600, changing=False),
     ),
 )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, WebSocketRoute, sync_playwright
+from playwright.sync_api import Browser, Page, Route, WebSocketRoute
 from starlette.requests import Request
 
 from studio.assets import Assets
@@ -56,14 +55,6 @@ class Paper:
         request = Request({"type": "http", "method": "GET", "path": path, "headers": []})
         found = self.assets.response(request, path.removeprefix("/static/"))
         return route.fulfill(status=found.status_code, body=bytes(found.body), headers=dict(found.headers))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -83,7 +83,7 @@ def test_b_sets_a_breakpoint_and_c_and_s_go_on_without_a_reload(served: Served, 
     page.keyboard.press("c")
     expect(page.locator("#run-status [data-status]")).to_have_attribute("data-status", "success")
     expect(page.locator(".light")).to_have_attribute("data-state", "ended")
-    expect(page.locator("[data-light]")).to_have_text("ended")
+    expect(page.locator("[data-light]")).to_have_text("run has ended")
     assert page.evaluate("window.isTheSame")
 
 
@@ -154,7 +154,7 @@ def test_breakpoints_for_a_run_are_chosen_beside_what_is_typed(served: Served, p
     expect(page).to_have_url(re.compile("_break=tie"))
     page.locator('.node[data-place="pack"]').click()
     expect(page.locator("#launch-break button")).to_have_attribute("aria-pressed", "false")
-    page.get_by_role("link", name="Code").click()  # another tab takes along what was typed
+    page.get_by_role("link", name="Code", exact=True).click()  # another tab takes along what was typed
     expect(page).to_have_url(re.compile("tab=code"))
     expect(page.locator('[name="$.item"]')).to_have_value("kettle")
     page.get_by_role("button", name="Run", exact=False).first.press("Enter")
@@ -162,6 +162,7 @@ def test_breakpoints_for_a_run_are_chosen_beside_what_is_typed(served: Served, p
 
 
 def test_past_inputs_are_chosen_in_place(served: Served, page: Page) -> None:
+    served.start("three")
     page.goto(f"{served.url}/workflows/three")
     page.get_by_role("link", name="Past inputs").click()
     past = page.locator("#past-inputs a").first

@@ -9,11 +9,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.paper import browser
 from tests.requires import requires_tool
 from tests.web.test_server import Studio
-
-__all__ = ["browser"]  # the fixture
 
 pytestmark = requires_tool("chromium")
 
@@ -82,12 +79,12 @@ def test_open_run_answer(visit: Visit) -> None:
         if question.count():
             break
         page.reload()
-    expect(question).to_contain_text("findings: 1")
+    expect(question).to_contain_text("is doubled")
     summary = question.locator("summary", has_text="Answer")
     if summary.count():
         summary.click()
     question.get_by_text("accept", exact=True).click()
-    question.get_by_role("button", name=re.compile("^Resume run")).last.click()
+    question.get_by_role("button", name=re.compile("^Send answer")).last.click()
     page.wait_for_url(re.compile("/approvals"))
     expect(page.get_by_role("status").filter(has_text="Answered.")).to_be_visible()
     expect(page.locator(f"article.ask:has(a[href='/runs/{run_id}'])")).to_have_count(0)
@@ -101,20 +98,17 @@ def test_open_run_answer(visit: Visit) -> None:
     expect(row).to_contain_text("success")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 1024, 390])
-def test_every_page_is_accessible_fits_and_complains_of_nothing(
-    browser: Browser, studio: Studio, scheme: str, width: int
-) -> None:
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme="dark" if scheme == "dark" else "light"
-    )
+def test_every_page_fits_and_complains_of_nothing(browser: Browser, studio: Studio, width: int) -> None:
+    """The narrow form of each has no barrier either; those of the wide one are looked for elsewhere, in every state."""
+    context = browser.new_context(viewport={"width": width, "height": 900})
     visit = Visit(context, studio.url)
     faults = []
     for path in PAGES:
         page = visit.open(path)
-        found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}).response
-        faults += [f"{path}: {one['id']} {one['nodes'][0]['html']}" for one in found["violations"]]
+        if width == 390:
+            found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}).response
+            faults += [f"{path}: {one['id']} {one['nodes'][0]['html']}" for one in found["violations"]]
         if page.evaluate("document.documentElement.scrollWidth") > width:
             faults.append(f"{path}: wider than {width}")
     context.close()

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import random
 import re
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from engine.graph import build_graph, to_svg
+from engine.graph import ElementState, build_graph, element_states, to_svg
 from studio.rendering import Rendering, Shell
-from tests.browser.paper import Paper, browser, page_of, paper, rendering
+from tests.browser.paper import Paper, page_of, paper, rendering
 from tests.requires import requires_tool
-from tests.unit.graph_definitions import DEPLOY, Garden, chain
+from tests.unit.graph_definitions import DEPLOY, Garden, chain, wide
 
-__all__ = ["browser", "paper", "rendering"]  # the fixtures
+__all__ = ["paper", "rendering"]  # the fixtures
 
 pytestmark = requires_tool("chromium")
 
@@ -35,6 +36,7 @@ PAINTED = """(svg) => ({
   taken: [...svg.querySelectorAll('.edge.taken')].map(
     ({dataset}) => [dataset.from, dataset.to, dataset.kind].join()).sort(),
 })"""
+BEFORE = ElementState()
 PARSED = "(text) => (" + PAINTED + ")(new DOMParser().parseFromString(text, 'image/svg+xml'))"
 VIEW = "document.querySelector('svg.workflow').getAttribute('viewBox').split(' ').map(Number)"
 STATUSES = ["success", "success", "success", "running", "suspended", "failed", "skipped", "pending", "bailed"]
@@ -43,6 +45,26 @@ STATUSES = ["success", "success", "success", "running", "suspended", "failed", "
 def tell(page: Page, frame: Any) -> None:
     """As live.js does when a frame came."""
     page.evaluate("(detail) => document.dispatchEvent(new CustomEvent('studio:graph', {detail}))", frame)
+
+
+def frame_of(state: ElementState) -> dict[str, Any]:
+    """One element in a frame."""
+    return {key: value for key, value in asdict(state).items() if value != getattr(BEFORE, key)}
+
+
+def frame(definition: Any, statuses: dict[str, str], *, whole: bool = True) -> dict[str, Any]:
+    """What a frame says of the picture."""
+    elements = {name: frame_of(state) for name, state in element_states(definition, statuses).items()}
+    return {"picture": build_graph(definition).signature, "elements": elements, "whole": whole}
+
+
+def count_touches(page: Page, detail: dict[str, Any]) -> int:
+    """How many changes of the page a frame makes."""
+    page.evaluate("""() => { window.touched = 0; new MutationObserver((found) => { window.touched += found.length; })
+        .observe(document.body, {subtree: true, attributes: true, childList: true, characterData: true}); }""")
+    tell(page, detail)
+    touched: int = page.evaluate("new Promise((done) => setTimeout(() => done(window.touched), 0))")
+    return touched
 
 
 def opened(paper: Paper, rendering: Rendering, definition: Any, **context: Any) -> Page:
@@ -62,7 +84,7 @@ def test_changes_paint_what_the_engine_would_draw(paper: Paper, rendering: Rende
         places = sorted({node.place for node in build_graph(definition).nodes.values() if node.place})
         statuses = {place: chance.choice(STATUSES) for place in places}
         page = opened(paper, rendering, definition)
-        tell(page, [{"place": place, "status": status} for place, status in statuses.items()])
+        tell(page, frame(definition, statuses))
         drawn = page.evaluate(PARSED, to_svg(definition, standalone=False, statuses=statuses))
         assert page.locator("svg.workflow").evaluate(PAINTED) == drawn, number
 
@@ -71,11 +93,23 @@ def test_one_change_touches_few_nodes_of_a_large_picture(paper: Paper, rendering
     done = {f"step_{number}": "success" for number in range(500)}
     page = opened(paper, rendering, chain(1000), statuses=done)
     expect(page.locator(".minimap")).to_be_attached()
-    page.evaluate("""() => { window.touched = 0; new MutationObserver((found) => { window.touched += found.length; })
-        .observe(document.body, {subtree: true, attributes: true, childList: true, characterData: true}); }""")
-    tell(page, [{"place": "step_500", "status": "running", "count": 2}])
-    assert 0 < page.evaluate("new Promise((done) => setTimeout(() => done(window.touched), 0))") < 20
-    assert page.locator('.node[data-place="step_500"] text.sub').text_content() == "step · \N{MULTIPLICATION SIGN}2"
+    assert 0 < count_touches(page, frame(chain(1000), {**done, "step_500": "running"})) < 20
+    expect(page.locator('.node[data-place="step_500"]')).to_have_attribute("data-status", "running")
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_one_change_of_a_thousand_arms_touches_few_nodes(paper: Paper, rendering: Rendering, is_open: bool) -> None:
+    graph = build_graph(wide(1000), unfold=["parallel-1"] if is_open else [])
+    statuses = {"a": "success", "parallel-1": "running", **{f"arm_{number}": "success" for number in range(500)}}
+    page = opened(paper, rendering, graph, statuses=statuses)
+    before, after = element_states(graph, statuses), element_states(graph, {**statuses, "arm_500": "running"})
+    changed = {name: state for name, state in after.items() if before.get(name) != state}
+    elements = {name: frame_of(state) for name, state in changed.items()}
+    tell(page, frame(graph, statuses))
+    touched = count_touches(page, {"picture": graph.signature, "elements": elements})
+    assert 0 < touched < 20
+    text = page.locator(".heading .times" if is_open else '.node[data-place="parallel-1"] text.sub')
+    expect(text).to_have_text("500 done · 1 running")
 
 
 def test_a_long_chain_starts_readable_at_the_step_that_works(paper: Paper, rendering: Rendering) -> None:
@@ -118,9 +152,11 @@ def test_search_shows_and_counts_what_fits(paper: Paper, rendering: Rendering) -
 
 def test_breakpoints_come_and_go(paper: Paper, rendering: Rendering) -> None:
     page = opened(paper, rendering, DEPLOY)
-    for stops, shown in ((True, 1), (False, 0)):
-        tell(page, {"breakpoints": {"gather": stops}})
-        assert page.locator(".node[data-breakpoint]").count() == shown
+    for stops in (["gather", "chain-1"], []):
+        page.evaluate("(detail) => document.dispatchEvent(new CustomEvent('studio:breaks', {detail}))", stops)
+        assert page.locator("[data-breakpoint] .bp:visible").count() == len(stops)
+        said = page.locator('.node[data-place="gather"] > title').text_content() or ""
+        assert said.endswith(" · breakpoint") == bool(stops)
 
 
 # -- live

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from engine import (
+    Breakpoint,
     InvalidInput,
     Run,
     StepContext,
@@ -352,3 +353,32 @@ async def test_a_fork_of_a_fork(open_engine: OpenEngine) -> None:
     await first.wait()
     second = await first.fork("c")
     assert ((await second.wait()).result, second.parent_run_id) == ({"n": 12}, first.run_id)
+
+
+async def test_what_a_fork_keeps_can_be_asked_before_it_is_made(open_engine: OpenEngine) -> None:
+    count = Counted()
+    arms = chain("arm").then(count.add("x")).then(count.add("y"))
+    flow = (
+        create_workflow(id="flow")
+        .then(count.add("a"))
+        .parallel([arms, count.add("other")])
+        .map(from_step("a"))
+        .then(count.add("last"))
+    )
+    run = await launch(await open_engine(flow), "flow", {"n": 0})
+    assert sorted(await run.fork_keeps("arm/y")) == ["a", "arm/x", "other"]
+    count.taken()
+    await (await run.fork("arm/y")).wait()
+    assert count.taken() == {"arm/y": 1, "last": 1}
+    with pytest.raises(UnknownStep, match="has not begun"):
+        await run.fork_keeps("nowhere")
+
+
+async def test_breakpoints_are_told_as_they_were_set(open_engine: OpenEngine) -> None:
+    count = Counted()
+    engine = await open_engine(create_workflow(id="flow").then(count.add("a")).then(count.add("b")))
+    run = await engine.create_run("flow")
+    await run.start({"n": 0}, breakpoints=["b", Breakpoint("a", "after", condition="n > 9")])
+    assert await run.breakpoints() == (Breakpoint("b"), Breakpoint("a", "after", condition="n > 9"))
+    await run.set_breakpoints([])
+    assert await run.breakpoints() == ()

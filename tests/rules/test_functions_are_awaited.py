@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine import Workflow, create_step, create_workflow
+from engine import StepContext, Workflow, create_step, create_workflow
 from tests.fixtures import OpenEngine, add, launch, lines
 
 
@@ -118,6 +118,31 @@ async def test_an_arm_does_not_wait_for_the_function_of_another(open_engine: Ope
     await asyncio.wait_for(done.wait(), 5)
     gate.open.set()
     assert (await run.wait()).status == "success"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_run_is_running_while_a_function_is_awaited(open_engine: OpenEngine, kind: str) -> None:
+    """Although the arm beside it waits for a person."""
+    gate = Gate()
+
+    async def approve(data: Any, ctx: StepContext) -> Any:
+        return await ctx.ask({"sure": True})
+
+    flow = create_workflow(id="both").parallel([flows(gate)[kind], create_step(id="approve", execute=approve)])
+    engine = await open_engine(flow)
+    run = await engine.create_run("both")
+    await run.start_soon({"n": 0})
+    await asyncio.wait_for(gate.called.wait(), 5)
+    async for event in run.events():
+        if event.type == "step.suspended":
+            break
+
+    assert (await run.result()).status == "running"
+    gate.open.set()
+    assert (await run.wait(5)).status == "suspended"
+    assert (await run.resume("yes")).status == "success"
+    told = [line for line in await lines(run) if line.startswith("run.")]
+    assert told == ["run.created", "run.started", "run.suspended", "run.resumed", "run.succeeded"]
 
 
 async def test_a_loop_of_maps_lets_others_run(open_engine: OpenEngine) -> None:

@@ -151,11 +151,21 @@ async def test_delete_run_removes_all_of_it(open_engine: OpenEngine) -> None:
     assert (await engine.create_run("fine", run_id="r1")).run_id == "r1"
 
 
+async def test_a_run_that_was_never_started_is_deleted(open_engine: OpenEngine) -> None:
+    engine = await open_engine(*flows())
+    run = await engine.create_run("ask")
+    await run.set_breakpoints(["a"])
+
+    await engine.delete_run(run.run_id)
+
+    assert await ids(engine) == []
+    for call in (run.start, run.result, run.cancel):
+        with pytest.raises(UnknownRun):
+            await call()
+
+
 async def test_a_run_in_flight_is_not_deleted(open_engine: OpenEngine) -> None:
     engine = await open_engine(*flows())
-    pending = await engine.create_run("ask")
-    with pytest.raises(RunInFlight, match="cancel it first"):
-        await engine.delete_run(pending.run_id)
     run = await launch(engine, "ask", 1)
     with pytest.raises(RunInFlight, match="cancel it first"):
         await engine.delete_run(run.run_id)
@@ -198,3 +208,20 @@ async def test_the_events_of_another_run_are_no_business_of_a_list(open_engine: 
     second = await engine.create_run("fine", run_id="r2")
     await second.start({"n": 1})
     assert (await lines(first), (await lines(second))[-1]) == (["run.created"], "run.succeeded")
+
+
+async def test_a_page_that_there_is_not_is_a_wrong_call(open_engine: OpenEngine) -> None:
+    engine = await open_engine(*flows())
+    for after in ("nonsense", "", "-1", "9" * 30, "٣"):
+        for pages in (engine.list_runs, engine.suspensions):
+            with pytest.raises(ValueError, match="is not what a page gave as its 'next'"):
+                await pages(after=after)
+
+
+async def test_every_run_is_listed_with_the_version_of_its_definition(open_engine: OpenEngine) -> None:
+    engine = await open_engine(*flows())
+    await four(engine)
+
+    rows = (await engine.list_runs()).items
+
+    assert [row.version == engine.plan_of(row.workflow_id).version for row in rows] == [True] * 4

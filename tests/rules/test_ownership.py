@@ -173,6 +173,19 @@ async def test_a_stopped_owner_is_fenced_once_its_run_is_taken_over(life: Life) 
     assert life.place.effects() == ["a 1", "b 1", "b 2", "c 1"]
 
 
+async def test_a_run_that_was_taken_over_is_shown_as_it_is_now_even_before_its_old_owner_has_noticed(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "POLL", 60.0)  # it looks so rarely that it does not notice
+    async with life.engine() as first, life.engine() as second:
+        run = await first.create_run("asking", run_id="r")
+        assert (await run.start({"n": 0})).status == "suspended"
+        await second.take_over("r")
+        assert (await (await second.get_run("r")).resume({"add": 5})).status == "success"
+        result = await run.result()
+        assert (result.status, result.result) == ("success", {"n": 7})
+
+
 async def test_an_owner_that_was_fenced_says_so(life: Life, caplog: pytest.LogCaptureFixture) -> None:
     life.place.hold("b")
     async with life.engine() as first, life.engine() as second:

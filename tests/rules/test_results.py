@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -231,6 +232,47 @@ async def test_a_run_that_goes_on_shows_what_runs(open_engine: OpenEngine) -> No
     assert record.started_at is not None
     go_on.set()
     await run.wait()
+
+
+async def test_a_result_of_a_loop_that_goes_on_stays_as_of_then(open_engine: OpenEngine) -> None:
+    """Its rounds are read when they are asked for, as they were."""
+
+    async def round(data: Any, ctx: StepContext) -> Any:
+        answer = await ctx.ask({"round": ctx.iteration}) if data["n"] == 2 else True
+        return {"n": data["n"] + answer}
+
+    loop = create_workflow(id="flow").do_while(create_step(id="round", execute=round), "n < 5")
+    engine = await open_engine(loop)
+    run = await engine.create_run("flow")
+    before = await run.start({"n": 0})
+    after = await run.resume(1)
+
+    def rounds(result: RunResult) -> list[Any]:
+        return [(record.status, record.input, record.output) for record in result.steps["round"].iterations]
+
+    made = [("success", {"n": n}, {"n": n + 1}) for n in range(5)]
+    assert rounds(before) == [*made[:2], ("suspended", {"n": 2}, None)]
+    assert rounds(after) == made
+    assert replace(before.steps["round"], iterations=()) == StepRecord(
+        status="suspended",
+        input={"n": 0},
+        attempts=1,
+        started_at=before.steps["round"].started_at,
+        suspend_payload={"round": 3},
+    )
+
+
+async def test_a_result_that_nobody_reads_is_the_same_as_one_that_was_read(open_engine: OpenEngine) -> None:
+    engine = await open_engine(create_workflow(id="flow").then(add("a")))
+    run = await launch(engine, "flow", {"n": 0})
+    read, unread = await run.result(), await run.result()
+
+    assert (read.input, read.result, read.steps["a"].output) == ({"n": 0}, {"n": 1}, {"n": 1})
+    assert read.result is read.result
+    assert (unread.steps["a"], replace(unread, steps={})) == (read.steps["a"], replace(read, steps={}))
+    assert repr(replace(await run.result(), steps={})) == repr(replace(read, steps={}))
+    with pytest.raises(AttributeError, match="'RunResult' object has no attribute 'output'"):
+        _ = read.output  # type: ignore[attr-defined]
 
 
 async def test_a_result_that_is_none_is_a_result(open_engine: OpenEngine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,19 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from engine import Engine, InvalidInput, InvalidResume, Run, Workflow, clone_step, create_step, create_workflow
+from engine import (
+    Engine,
+    InvalidInput,
+    InvalidResume,
+    Run,
+    StepContext,
+    Workflow,
+    clone_step,
+    create_step,
+    create_workflow,
+    template,
+    value,
+)
 from engine.verify import verify
 
 SECRET = "correct-horse-battery"
@@ -112,6 +125,10 @@ def _mapped() -> Workflow[Any, Any]:
     return create_workflow(id="w", input_schema=Key).map(lambda key: key).then(use)
 
 
+def _told_by_a_template() -> Workflow[Any, Any]:
+    return create_workflow(id="w", input_schema=Key).map({"said": template("of ${init.n}"), "n": value(1)})
+
+
 def _mapped_into_a_list() -> Workflow[Any, Any]:
     return create_workflow(id="w", input_schema=Key).map(lambda key: [key, Token(token=key.token)]).foreach(use_token)
 
@@ -172,6 +189,9 @@ async def _answer_all(engine: Engine, run: Run) -> Any:
         (_another_class, None, "use_token", [("use_token", ["token"])]),
         (_parallel, None, "use_pair", [("use_pair", ["a.token", "b.token"])]),
         (_mapped_into_a_dict, KEY, "use_pair", [("use_pair", ["a.token", "b.token"])]),
+        (_mapped, KEY, None, [("map-1", ["token"])]),
+        (_mapped_into_a_list, KEY, None, [("map-1", ["token"])]),
+        (_told_by_a_template, KEY, None, [("map-1", ["token"])]),
     ],
 )
 async def test_after_a_restart_it_is_asked_for_by_name_where_it_is_needed(
@@ -229,4 +249,44 @@ async def test_secrets_do_not_travel_to_the_process_that_has_the_run(tmp_path: P
         _no_secret(tmp_path)
         assert await run.status() == "pending"
         assert (await run.start(KEY)).result == LENGTH
+    _no_secret(tmp_path)
+
+
+async def test_the_input_of_the_workflow_is_whole_for_a_step_that_looks_at_it_again(tmp_path: Path) -> None:
+    async def look(data: Any, ctx: StepContext) -> int:
+        return len(ctx.init.token.get_secret_value())
+
+    step = create_step(id="look", execute=look)
+    workflow = create_workflow(id="w", input_schema=Key).map(lambda key: key.n).then(step)
+    async with Engine([workflow], store=f"sqlite:///{tmp_path / 'runs.db'}") as engine:
+        result = await (await engine.create_run("w")).start(KEY)
+    assert (result.status, result.result) == ("success", LENGTH)
+    _no_secret(tmp_path)
+
+
+async def test_a_map_whose_secret_was_lost_is_asked_in_each_process_that_takes_it_up(tmp_path: Path) -> None:
+    """Filled in, interrupted, filled in once more; a wrong answer leaves the question open."""
+    store = f"sqlite:///{tmp_path / 'runs.db'}"
+    begun, end = asyncio.Event(), asyncio.Event()
+
+    async def slow(key: Key) -> int:
+        begun.set()
+        await end.wait()
+        return len(key.token.get_secret_value())
+
+    workflow = create_workflow(id="w", input_schema=Key).sleep(0.05).map(slow).commit()
+    async with Engine([workflow], store=store) as engine:
+        run = await engine.create_run("w", run_id="r")
+        await run.start_soon(KEY)
+    async with Engine([workflow], store=store) as engine:
+        run = await engine.get_run("r")
+        assert (await run.wait(SOON)).suspended == [["map-1"]]
+        with pytest.raises(InvalidResume, match="still open"):
+            await run.resume({"token": 5})
+        await run.resume_soon({"token": SECRET})
+        await asyncio.wait_for(begun.wait(), SOON)
+    end.set()
+    async with Engine([workflow], store=store) as engine:
+        result, asked = await _answer_all(engine, await engine.get_run("r"))
+    assert (result.status, result.result, result.error, asked) == ("success", LENGTH, None, [("map-1", ["token"])])
     _no_secret(tmp_path)

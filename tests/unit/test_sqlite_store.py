@@ -15,6 +15,7 @@ from engine.stores.sqlite import SqliteStore, lists
 from engine.stores.sqlite.rows import decode, encode
 from engine.values import Value
 from engine.verify import verify
+from tests.conformance.stores import add
 from tests.faults.disk import created, names, opened, said, seqs, started
 
 
@@ -185,6 +186,28 @@ async def test_a_search_for_text_may_stop_and_go_on(tmp_path: Path, monkeypatch:
             if after is None:
                 break
         assert pages == [["r5"], [], ["r1"]]
+
+
+async def test_a_tag_with_a_status_is_searched_in_pieces_and_a_workflow_with_a_status_by_its_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "SCANNED", 3)
+    async with opened(tmp_path / "runs.db") as store:
+        for number in range(8):
+            about = {"workflow": "odd" if number % 4 == 1 else "even", "tags": ["all"]}
+            await add(store, f"r{number}", *([Fact("run.failed")] if number in {1, 4} else []), **about)
+        pages, after = [], None
+        while True:
+            page = await store.list_runs(RunFilter(tag="all", status=("failed",)), limit=5, after=after)
+            pages.append([row.run_id for row in page.items])
+            after = page.next
+            if after is None:
+                break
+        assert pages == [[], ["r4"], ["r1"]]
+        wanted = {("odd", ("failed",)): ["r1"], ("even", ("failed", "success")): ["r4"], ("odd", ()): ["r5", "r1"]}
+        for (workflow, status), expected in wanted.items():
+            page = await store.list_runs(RunFilter(workflow=workflow, status=status), limit=5, after=None)
+            assert ([row.run_id for row in page.items], page.next) == (expected, None)
 
 
 async def test_a_missing_payload_is_damage(tmp_path: Path) -> None:

@@ -126,6 +126,18 @@ def test_a_form_without_a_value_shows_the_defaults() -> None:
     assert returned(Launch.model_json_schema()) == {**want, "at": {"city": "Wien", "zip": None}}
 
 
+def test_a_number_that_is_the_default_is_shown_as_the_schema_writes_it() -> None:
+    class Pay(BaseModel):
+        hours: float = 0
+        rate: float = 1200.0
+        bonus: float | None = 5
+        free: float = 1
+
+    view = build(Pay.model_json_schema(), {"hours": 0.0, "rate": 1200, "bonus": 5.0, "free": 2.0})
+    shown = {field.label: field.text for field in view.fields}
+    assert shown == {"hours": "0", "rate": "1200.0", "bonus": "5", "free": "2.0"}
+
+
 def test_blank_means_absent_none_or_needed_as_the_schema_says() -> None:
     class Launch(BaseModel):
         needed: str

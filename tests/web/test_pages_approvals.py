@@ -237,7 +237,7 @@ MANY = {str(number): number for number in range(25)}
         ({"n": [1, "a"]}, {"facts": (Fact("n", ("1", "a"), is_list=True),)}),
         (
             {"rows": 3, "faults": {"line 2": ["no name"]}},
-            {"facts": (Fact("rows", ("3",)), Fact("faults", facts=(Fact("line 2", ("no name",), is_list=True),)))},
+            {"facts": (Fact("rows", ("3",)), Fact("faults", facts=(Fact("line 2", ("no name",)),)))},
         ),
         ({"a": {"b": {"c": 1}}}, {"data": {"a": {"b": {"c": 1}}}}),
         ({"n": [[1]]}, {"data": {"n": [[1]]}}),

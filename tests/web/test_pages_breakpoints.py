@@ -172,8 +172,8 @@ def test_with_a_script_a_button_brings_the_changed_parts_and_the_address(verb: s
         answer = at.client.post(f"/runs/{run}/{verb}", data=data, headers=headers)
         assert answer.status_code == 200
         assert re.findall(r'hx-target="#([\w-]+)"', answer.text) == [
-            "run-status", "run-facts", "run-actions", "run-banner", "run-breaks", "timeline", "run-outline",
-            "inspector", "run-question", "inspector-tabs", "follow",
+            "run-status", "run-facts", "run-actions", "run-banner", "run-breaks", "timeline", "timeline-total",
+            "run-outline", "inspector", "run-question", "inspector-tabs", "follow",
         ]  # fmt: skip
         stays = verb == "breakpoints"
         where = f"/runs/{run}?view=graph" + ("&step=third&tab=data" if stays else "")

@@ -39,6 +39,7 @@ async def use(sealed: Sealed) -> int:
 
 
 SHOP = create_workflow(id="shop").then(take).then(pack)
+AS_IT_WAS = "Fork with the input as it was"
 SEALED = create_workflow(id="sealed", input_schema=Sealed).then(use)
 
 
@@ -58,6 +59,7 @@ def test_the_form_shows_what_the_step_got_and_what_is_kept_and_what_runs_again()
         html = at.page(f"/runs/{run}/fork?step=pack")
         assert re.findall(r'name="(\$[^"]*)" value="([^"]*)"', html) == [("$.item", "tea"), ("$.n", "3")]
         assert lists(html) == {"Runs again": ["pack"], "Kept": ["take"]}
+        assert AS_IT_WAS not in html  # that is what the form says
         assert re.findall(r'data-status="(\w+)" data-place="(\w+)"', html) == [("success", "take"), ("pending", "pack")]
 
 
@@ -96,6 +98,8 @@ def test_a_place_of_the_picture_is_one_of_its_items_and_others_are_kept() -> Non
         run = at.start("each", [{"n": 1}, {"n": 2}])
         html = at.page(f"/runs/{run}/fork?step=item%5B1%5D")
         assert lists(html) == {"Runs again": ["item", "item[1]"], "Kept": ["item[0]"]}
+        drawn = re.findall(r'data-status="(\w+)" data-place', html)
+        assert drawn == ["pending"]  # one box stands for all of them, and not all are done
         assert 'name="step" value="item[' in at.page(f"/runs/{run}/fork?step=item%5B%5D")
 
 
@@ -116,6 +120,7 @@ def test_a_secret_of_the_input_never_goes_to_the_page_and_is_kept_with_the_same_
         html = at.page(f"/runs/{run}/fork?step=use")
         assert "open-sesame" not in html
         assert 'type="password"' in html
+        assert AS_IT_WAS in html
         same = forked(at, run, step="use").headers["location"].removeprefix("/runs/")
         assert at.rest(same).result == 12
         other = forked(at, run, _mode="form", step="use", __n="2", __key="another-key").headers["location"]

@@ -22,7 +22,7 @@ def buttons(html: str) -> set[str]:
     return set(re.findall(r'action="/runs/[^/"]+/(\w+)"', head))
 
 
-@step
+@step(description="Ask how <many> more")
 async def ask(data: dict[str, int], ctx: StepContext) -> dict[str, int]:
     answer = await ctx.ask({"n": data["n"]}, dict[str, int], title="How many more?")
     return {"n": data["n"] + answer["more"]}
@@ -64,6 +64,7 @@ def test_a_suspended_run_shows_its_question_first_and_selects_the_step_that_asks
         assert (status(html), buttons(html)) == ("suspended", {"pause", "rerun", "cancel"})
         assert html.index("How many more?") < html.index('id="inspector"')
         assert 'data-selected="ask"' in html
+        assert '<p class="muted said">Ask how &lt;many&gt; more</p>' in html
         assert f'hx-ws:connect="/ws/runs/{run}?after=' in html
 
 
@@ -321,8 +322,8 @@ def test_regions_leave_out_what_the_viewer_has_already() -> None:
         assert found
         again = at.page(found[1].replace("&amp;", "&"))
         assert re.findall(r'hx-target="#([\w-]+)"', again) == [
-            "run-status", "run-facts", "run-actions", "run-banner", "run-breaks", "timeline", "run-outline",
-            "inspector-tabs", "follow",
+            "run-status", "run-facts", "run-actions", "run-banner", "run-breaks", "timeline", "timeline-total",
+            "run-outline", "inspector-tabs", "follow",
         ]  # fmt: skip
         fresh = at.page(f"/runs/{run}/regions")
         assert {"inspector", "run-question"} <= set(re.findall(r'hx-target="#([\w-]+)"', fresh))

@@ -15,7 +15,9 @@ from starlette.testclient import TestClient
 from engine import StepContext, Workflow, create_workflow, step
 from studio.app import create_app
 from studio.catalog import Catalog, Loaded, Problem
+from studio.examples import EXAMPLES
 from studio.hosting import Hosting
+from studio.loader import discover
 from studio.settings import Settings
 from studio.views.graph import mini, picture
 from studio.views.workflows import sources
@@ -88,6 +90,30 @@ def test_every_workflow_is_a_card_with_its_text_escaped(client: TestClient) -> N
     assert page.text.count("No runs yet") == 2
 
 
+def test_parts_of_others_are_folded_below_them() -> None:
+    """They can be run, but are not what one looks for first; alone they are not folded."""
+    inner = create_workflow(id="wrap").then(add("tie"))
+    outer = create_workflow(id="gift", description="With a bow").then(inner)
+    with Hosting([inner, outer]) as hosting, TestClient(create_app(hosting), base_url=HOME) as client:
+        shown, _, folded = client.get("/").text.partition('<details class="opens parts"')
+        alone = client.get("/?q=wrap").text
+    heading = re.compile(r'<h2><a href="([^"]+)">')
+    assert heading.findall(shown) == ["/workflows/gift"]
+    assert heading.findall(folded.partition("</details>")[0]) == ["/workflows/wrap"]
+    assert ("open" in folded.partition(">")[0], 'id="parts" open' in alone) == (False, True)
+
+
+def test_the_examples_come_simplest_first_and_say_what_they_are() -> None:
+    with Hosting(catalog=Catalog(discover("studio.examples"))) as hosting:
+        with TestClient(create_app(hosting, Settings(target="studio.examples")), base_url=HOME) as client:
+            page = client.get("/").text
+        with TestClient(create_app(hosting, Settings(target="flows.py")), base_url=HOME) as client:
+            assert "These are examples" not in client.get("/").text
+    found = re.findall(r'<h2><a href="/workflows/([^"]+)">', page.partition("opens parts")[0])
+    assert found == [one.workflow.id for one in EXAMPLES]
+    assert "These are examples" in page
+
+
 def test_a_card_shows_the_last_runs_and_what_waits(client: TestClient, hosting: Hosting) -> None:
     run_id = launched(client, "shop", item="tea")
     assert status_of(hosting, run_id) == "success"
@@ -139,6 +165,7 @@ def test_a_selected_step_is_in_the_address_and_shows_its_code(client: TestClient
     assert 'data-selected="pack"' in page
     assert re.search(r'<a data-place="pack" href="/workflows/shop\?step=pack"[^>]* aria-current="true">', page)
     assert "Pack &lt; it &gt; up." in page
+    assert '<span class="text">Pack &lt; it &gt; up.</span></a>' in page  # in the list of steps
     assert client.get("/workflows/shop/runs").headers["location"] == "/workflows/shop?tab=runs"
     assert client.get("/workflows/shop?step=nothing<b>").status_code == 200
 

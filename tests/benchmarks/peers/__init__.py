@@ -20,6 +20,7 @@ PEERS = {
     "burr-sqlite": "burr.integrations.persisters.b_aiosqlite",
     "pydantic-graph": "pydantic_graph",
     "llama-index": "workflows",
+    "dbos-sqlite": "dbos",
 }
 """The contenders and the module that each needs."""
 

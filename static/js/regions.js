@@ -1,0 +1,133 @@
+// What has changed on a run's page: asked for when a frame has come, and put in its place so that only what is different
+// is touched. What is about something else now (`data-of`) is replaced whole, and so is a row (`data-row`).
+const PAUSE = 300; // milliseconds from one answer to the next question
+const MOST = 8; // rows that are changed one by one
+const OWN = new Set(["data-htmx-powered", "open"]); // attributes that the page itself sets
+const FOCUSABLE = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]";
+
+let isAsking = false;
+let isLate = false; // something has happened since it was asked
+
+export async function refresh() {
+  isLate = true;
+  if (isAsking) return;
+  isAsking = true;
+  while (isLate) {
+    isLate = false;
+    await bring();
+    await new Promise((done) => setTimeout(done, PAUSE));
+  }
+  isAsking = false;
+}
+
+async function bring() {
+  const address = document.querySelector("#follow[data-address]")?.dataset.address;
+  if (!address) return;
+  try {
+    const answer = await fetch(address, { headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
+    if (answer.ok) take(await answer.text());
+  } catch {
+    // nobody answers: the light says so, and the frames of the next connection ask again
+  }
+}
+
+export function take(html) {
+  const made = new DOMParser().parseFromString(html, "text/html");
+  for (const part of made.querySelectorAll("hx-partial")) {
+    const old = document.querySelector(part.getAttribute("hx-target"));
+    if (old && part.firstElementChild) patch(old, part.firstElementChild);
+  }
+  document.dispatchEvent(new CustomEvent("studio:regions"));
+}
+
+function patch(old, made) {
+  if (old.isEqualNode(made)) return;
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    if (old.data !== made.data) old.data = made.data;
+    return;
+  }
+  if (old.hasAttribute("hx-morph-skip")) return;
+  if (isOther(old, made)) return replace(old, made);
+  const isSameClock = old.dataset.since && old.dataset.since === made.dataset.since;
+  if (isAnew(old, made)) return replace(old, made);
+  match(old, made);
+  if (!isSameClock) fill(old, made); // a clock is counted on by the page
+}
+
+function isOther(old, made) {
+  if (old.nodeName !== made.nodeName || old.id !== made.id || old.dataset.of !== made.dataset.of) return true;
+  if (old.hasAttribute("data-row")) return true;
+  return made.getAttributeNames().some((name) => name.startsWith("hx-") && old.getAttribute(name) !== made.getAttribute(name));
+}
+
+// Rows of which many are different are drawn anew at once, as when the scale of the timeline has grown.
+function isAnew(old, made) {
+  if (!old.hasAttribute("data-rows")) return false;
+  const known = new Map([...old.children].map((child) => [key(child), child]));
+  return [...made.children].filter((child) => !known.get(key(child))?.isEqualNode(child)).length > MOST;
+}
+
+// Attributes; of the classes those of htmx come and go by themselves.
+function match(old, made) {
+  for (const name of made.getAttributeNames()) {
+    if (old.getAttribute(name) !== made.getAttribute(name)) old.setAttribute(name, made.getAttribute(name));
+  }
+  for (const name of old.getAttributeNames()) {
+    const isOwn = OWN.has(name) || (name === "class" && /^(htmx-\S+\s*)*$/.test(old.className));
+    if (!made.hasAttribute(name) && !isOwn) old.removeAttribute(name);
+  }
+}
+
+// What is in it: known again by id, a row by where it leads, else by order.
+function fill(old, made) {
+  const wanted = [...made.childNodes].filter(counts);
+  const known = new Map([...old.children].map((child) => [key(child), child]));
+  const keys = new Set(wanted.map(key));
+  let at = settled(old.firstChild);
+  for (const child of wanted) {
+    const name = key(child);
+    const found = name ? known.get(name) : alike(at, child, keys);
+    while (found && at && at !== found && !(key(at) && keys.has(key(at)))) at = removed(at);
+    if (found && found === at) at = settled(at.nextSibling);
+    else old.insertBefore(found ?? child, at);
+    if (found) patch(found, child);
+    else start(child);
+  }
+  while (at) at = removed(at);
+}
+
+function alike(at, child, keys) {
+  for (let other = at; other && !(key(other) && keys.has(key(other))); other = settled(other.nextSibling)) {
+    if (!key(other) && other.nodeName === child.nodeName) return other;
+  }
+  return null;
+}
+
+const linkOf = (row) => (row.matches("a") ? row : row.querySelector("a"))?.getAttribute("href");
+const key = (node) => node.id || (node.matches?.("[data-row]") && linkOf(node)) || "";
+const counts = (node) => node.nodeType === Node.ELEMENT_NODE || (node.nodeType === Node.TEXT_NODE && !/^\s*\n\s*$/.test(node.data));
+
+function settled(node) {
+  let found = node;
+  while (found && !counts(found)) found = found.nextSibling;
+  return found;
+}
+
+function removed(node) {
+  const next = settled(node.nextSibling);
+  node.remove();
+  return next;
+}
+
+// The keyboard stays where it was: at the same place of what came instead.
+function replace(old, made) {
+  const order = (element) => [element, ...element.querySelectorAll(FOCUSABLE)];
+  const at = order(old).indexOf(document.activeElement);
+  old.replaceWith(made);
+  start(made);
+  if (at >= 0) (order(made)[at] ?? made).focus({ preventScroll: true });
+}
+
+function start(node) {
+  if (node.nodeType === Node.ELEMENT_NODE) globalThis.htmx?.process(node);
+}

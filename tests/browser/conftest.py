@@ -1,0 +1,37 @@
+"""What the journeys share: one browser and one studio, the real command over a real store."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.journeys import Journey, Site
+from tests.browser.paper import FLAGS
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """One browser for the folder. Tests take contexts of it, which know nothing of each other."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="package")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A studio that serves ``served/flows.py``; every test looks at runs of its own."""
+    made = Site(tmp_path_factory.mktemp("site"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def journey(browser: Browser, site: Site) -> Iterator[Journey]:
+    """A person at the shared studio. Nothing may complain and nothing may be asked of any other host."""
+    made = Journey(browser, site)
+    yield made
+    made.end()

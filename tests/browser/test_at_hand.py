@@ -1,0 +1,136 @@
+"""What is at hand on a page: the difference of the state, presets, keys, and where the file is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from engine import StepContext, create_workflow, step
+from studio.hosting import Hosting
+from tests.browser.test_debugging import Order
+from tests.browser.test_watch_a_run import RULES, Served, served_by, watched
+from tests.fixtures import add
+
+LONG = "/srv/a-rather-long-folder/of-workflows/of-some-team/flows.py"
+
+
+@step
+async def count(data: dict[str, int], ctx: StepContext) -> dict[str, int]:
+    ctx.set_state({"items": ["tea"] * data["n"]})
+    return data
+
+
+@step
+async def pack(order: Order) -> dict[str, int]:
+    return {"n": order.n}
+
+
+@step
+def broken(data: dict[str, int]) -> None:
+    raise LookupError(data["n"])
+
+
+WORKFLOWS = (
+    create_workflow(id="counts").then(count).then(add("tie")),
+    create_workflow(id="shop", input_schema=Order).then(pack),
+    create_workflow(id="fails").then(add("first")).then(broken),
+)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    with Hosting(WORKFLOWS) as hosting, served_by(hosting) as served:
+        yield served
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    yield from watched(browser.new_context(viewport={"width": 1440, "height": 900}))
+
+
+def start(served: Served) -> str:
+    return served.start("counts", state={"items": []})
+
+
+def test_d_shows_what_a_step_changed(served: Served, page: Page) -> None:
+    page.goto(f"{served.url}/runs/{start(served)}?step=count&tab=code")
+    page.keyboard.press("d")
+    expect(page).to_have_url(re.compile("tab=data#state-change$"))
+    expect(page.locator("#state-change .old")).to_have_text("[]")
+    expect(page.locator("#state-change .new")).to_contain_text('"tea"')
+    expect(page.locator("#state-change")).to_be_in_viewport()
+    page.keyboard.press("d")
+    expect(page).to_have_url(re.compile("tab=data#state-change$"))
+
+
+def test_the_help_lists_the_keys_of_the_page_and_no_others(served: Served, page: Page) -> None:
+    for path in (f"/runs/{start(served)}?step=count", "/workflows/counts?step=count", "/runs", "/settings"):
+        page.goto(served.url + path)
+        page.wait_for_load_state("networkidle")
+        there = page.evaluate(
+            "[...new Set([...document.querySelectorAll('[data-key]')].map((one) => one.dataset.key).filter(Boolean))]"
+        )
+        page.keyboard.press("?")
+        shown = page.locator("#keys .keys-list > div:visible")
+        listed = [" ".join(row.locator("kbd").all_inner_texts()) for row in shown.all()]
+        single = {key for keys in listed for key in ([keys] if keys.startswith(("g ", "Ctrl")) else keys.split())}
+        others = {"j", "k", "Enter", "←", "↑", "↓", "→", "Ctrl ↵"}
+        assert single - others == {key.replace("mod+k", "Ctrl K") for key in there}, path
+        assert ("j" in single) is (page.locator("[data-row]").count() > 0), path
+        page.keyboard.press("Escape")
+
+
+def test_enter_beside_a_presets_name_keeps_it_and_it_is_chosen_again(served: Served, page: Page) -> None:
+    page.goto(f"{served.url}/workflows/shop")
+    page.locator('[name="$.item"]').fill("kettle")
+    page.locator("#launch-presets summary").click()
+    page.locator('[name="_preset_name"]').fill("one kettle")
+    page.locator('[name="_preset_name"]').press("Enter")
+    expect(page.get_by_text("Kept as one kettle.")).to_be_visible()
+    expect(page.locator('[name="$.item"]')).to_have_value("kettle")
+    page.goto(f"{served.url}/workflows/shop")
+    page.locator("#launch-presets summary").click()
+    page.get_by_role("link", name="one kettle").click()
+    expect(page.locator('[name="$.item"]')).to_have_value("kettle")
+    page.get_by_role("button", name="Delete the preset one kettle").click()
+    expect(page.locator("#launch-presets li")).to_have_count(0)
+    expect(page.locator('[name="$.item"]')).to_have_value("kettle")
+
+
+def test_a_long_path_stays_in_the_rail_and_its_end_is_seen(served: Served, page: Page) -> None:
+    page.goto(f"{served.url}/settings")
+    page.locator(".light .source bdi").evaluate("(place, text) => { place.textContent = text; }", LONG)
+    boxes: dict[str, Any] = page.evaluate(
+        """() => Object.fromEntries([".rail", ".light .source", ".light .source bdi", "#light"].map((one) =>
+           [one, document.querySelector(one).getBoundingClientRect().toJSON()]))"""
+    )
+    assert boxes[".light .source"]["right"] <= boxes[".rail"]["right"]
+    assert boxes[".light .source bdi"]["right"] <= boxes[".light .source"]["right"] + 1  # its start is cut
+    assert boxes[".light .source bdi"]["left"] < boxes[".light .source"]["left"]
+    assert boxes["#light"]["height"] < 24
+    assert page.locator("#light").get_attribute("title")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_these_places_have_no_fault(
+    served: Served, browser: Browser, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    run, failed = start(served), served.start("fails")
+    pages = watched(browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme))
+    page = next(pages)
+    for path in (
+        f"/runs/{run}?step=count&tab=data", f"/runs/{failed}?step=broken&tab=error", f"/runs/{run}?step=count&tab=code",
+        "/workflows/shop?tab=code", "/workflows/shop?preset=gone",
+    ):  # fmt: skip
+        page.goto(served.url + path)
+        page.wait_for_load_state("networkidle")
+        found = Axe().run(page, options=RULES).response
+        assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found["violations"]] == [], path
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    next(pages, None)
