@@ -6,11 +6,11 @@ objections beside their fields. Nothing is validated here: only what can't be re
 
 from studio.forms.building import build
 from studio.forms.faults import errors_from
-from studio.forms.nodes import MISSING, FormSchema
+from studio.forms.nodes import MISSING
 from studio.forms.parsing import Action, Parsed, parse
 from studio.forms.reading import read
 from studio.forms.views import FieldView, FormView
 
 __all__ = [
-    "MISSING", "Action", "FieldView", "FormSchema", "FormView", "Parsed", "build", "errors_from", "parse", "read",
+    "MISSING", "Action", "FieldView", "FormView", "Parsed", "build", "errors_from", "parse", "read",
 ]  # fmt: skip

@@ -15,7 +15,6 @@ from studio.forms.nodes import (
     Choice,
     Constant,
     Dict,
-    FormSchema,
     Group,
     Leaf,
     List,
@@ -38,6 +37,8 @@ from studio.forms.typed import (
     controls,
     count,
     is_checkbox,
+    last,
+    mode,
     secrets,
     without_secrets,
 )
@@ -61,7 +62,7 @@ _PATTERNS = {"date": "YYYY-MM-DD", "time": "HH:MM:SS", "datetime": "YYYY-MM-DDTH
 
 
 def build(
-    schema: Schema | FormSchema | None,
+    schema: Schema | None,
     value: Any = MISSING,
     *,
     typed: Typed | None = None,
@@ -74,10 +75,9 @@ def build(
 
     ``typed`` is :attr:`Parsed.typed`, or a mapping of the names a browser sent; ``action`` the address it is posted to.
     """
-    form = read(schema)
-    found = controls(form.root, "", value) if typed is None else typed
-    builder = _Builder(form.root, found, errors or {}, id)
-    return builder.edited(action, submit) if builder.mode == "json" else builder.form(action, submit)
+    root = read(schema)
+    builder = _Builder(root, controls(root, "", value) if typed is None else typed, errors or {}, id)
+    return builder.edited(action, submit) if mode(builder.typed) == "json" else builder.form(action, submit)
 
 
 class _Builder:
@@ -85,9 +85,8 @@ class _Builder:
         self.root = root
         self.typed = typed
         self.id = id
-        self.mode = "json" if typed.get("_mode", [""])[-1] == "json" else "form"
-        self.focus = (typed.get("_focus") or [""])[-1]
-        self.errors = placed(errors, root, typed) if self.mode == "form" else dict(errors)
+        self.focus = last(typed, "_focus")
+        self.errors = dict(errors) if mode(typed) == "json" else placed(errors, root, typed)
         self.labels: dict[str, str] = {}
 
     # -- the two editors
@@ -111,7 +110,7 @@ class _Builder:
 
     def edited(self, action: str, submit: str) -> FormView:
         """The JSON editor, and beside it the secrets: they are not written into it."""
-        text = self.typed.get("_json", [""])[-1]
+        text = last(self.typed, "_json")
         whole = {path: message for path, message in self.errors.items() if not path}
         error = "; ".join(f"{path}: {message}" if path else message for path, message in self.errors.items())
         editor = FieldView(
@@ -125,8 +124,7 @@ class _Builder:
             required=True,
         )
         hidden = [self.field(node, path) for path, node in secrets(self.root)]
-        carried = self.typed.get("_fields")
-        marks = (MarkView("_mode", "json"), *([MarkView("_fields", carried[-1])] if carried else []))
+        marks = tuple(MarkView(name, last(self.typed, name)) for name in ("_mode", "_fields") if name in self.typed)
         faults = (FaultView(f"#{editor.id}", editor.label, whole.get("") or error),) if error else ()
         fields = (editor, *(one for one in hidden if one is not None))
         back = ButtonView("mode:form", "Edit as form")
@@ -176,19 +174,14 @@ class _Builder:
             # Its fields stay what they are, unseen: another value may fit them.
             text = asked or ""
             return replace(base, kind="json", name=control(join(path, "@json")), text=text, lines=_lines(text, 2))
-        match node:
-            case Text() | Number() | Boolean() | Choice() | Moment() | Anything():
-                return self.leaf(node, path, base)
-            case Object() | Tuple() | List() | Dict():
-                return self.group(node, path, base)
-            case Union():
-                return self.union(node, path, base)
-            case _:
-                assert_never(node)
+        if isinstance(node, Leaf):
+            return self.leaf(node, path, base)
+        return self.group(node, path, base) if isinstance(node, Group) else self.union(node, path, base)
 
     def base(self, node: Node, path: str, *, label: str, bare: bool) -> FieldView:
         """What every kind of field has."""
         about = node.about
+        blank = at(self.typed, path, "@blank")
         return FieldView(
             kind="text",
             id=self.at(path),
@@ -201,13 +194,11 @@ class _Builder:
             required=not about.optional,
             focus=self.focus == path and bool(path),
             placeholder=about.example or hints.default_text(node),
+            marks=() if blank is None else (MarkView(control(join(path, "@blank")), blank),),
         )
 
     def leaf(self, node: Leaf, path: str, base: FieldView) -> FieldView:
         text = at(self.typed, path) or ""
-        blank = at(self.typed, path, "@blank")
-        if blank is not None:
-            base = replace(base, marks=(MarkView(control(join(path, "@blank")), blank),))
         match node:
             case Text():
                 return self.text(node, path, replace(base, text=text))
@@ -225,7 +216,7 @@ class _Builder:
             case Moment():
                 return self.moment(node, path, replace(base, text=text))
             case Anything():
-                hint = " · ".join(["JSON", *([base.hint] if base.hint else [])])
+                hint = hints.joined("JSON", base.hint)
                 return replace(base, kind="json", text=text, hint=hint, lines=_lines(text, 2))
             case _:
                 assert_never(node)
@@ -249,7 +240,7 @@ class _Builder:
             kind="moment",
             type=_PICKERS[node.kind] if picker and (node.kind != "datetime" or zone is not None) else "text",
             step="" if node.kind == "date" else "any" if "." in base.text else "1",
-            hint=" · ".join([*([] if picker else [_PATTERNS[node.kind]]), *([base.hint] if base.hint else [])]),
+            hint=hints.joined("" if picker else _PATTERNS[node.kind], base.hint),
         )
         if zone is None:
             return base
@@ -275,12 +266,9 @@ class _Builder:
     def group(self, node: Group, path: str, base: FieldView) -> FieldView:
         if base.focus:
             self.focus = _first(node, path)
-        marks: tuple[MarkView, ...] = ()
         if node.about.skipped:
             on = at(self.typed, path, "@on") is not None
             base = replace(base, toggle=ToggleView(f"{base.id}.on", control(join(path, "@on")), on))
-            blank = at(self.typed, path, "@blank")
-            marks = (MarkView(control(join(path, "@blank")), blank),) if blank is not None else ()
         match node:
             case Object():
                 fields = [self.field(part, join(path, name)) for name, part in node.fields]
@@ -291,37 +279,33 @@ class _Builder:
                     for index, part in enumerate(node.items)
                 ]
             case List() | Dict():
-                return self.rows(node, path, replace(base, marks=marks))
+                return self.rows(node, path, base)
             case _:
                 assert_never(node)
         shown = tuple(one for one in fields if one is not None)
-        return replace(base, kind="group", fields=shown, marks=marks)
+        return replace(base, kind="group", fields=shown)
 
     def more(self, path: str) -> FieldView | None:
         """What was given beyond the fields of the schema."""
         place = join(path, "@more")
-        text = at(self.typed, place)
-        if text is None:
+        if at(self.typed, place) is None:
             return None
-        self.labels[place] = "more fields"
-        error = self.errors.get(place, "")
-        lines = _lines(text, 2)
-        return FieldView(
-            "json", self.at(place), control(place), "more fields", "JSON", error=error, text=text, lines=lines
-        )
+        base = self.beside("json", place, "more fields")
+        return replace(base, hint="JSON", lines=_lines(base.text, 2))
+
+    def beside(self, kind: str, place: str, label: str) -> FieldView:
+        """A control that is no field of the schema."""
+        self.labels[place] = label
+        text, error = at(self.typed, place) or "", self.errors.get(place, "")
+        return FieldView(kind, self.at(place), control(place), label, text=text, error=error)
 
     def rows(self, node: List | Dict, path: str, base: FieldView) -> FieldView:
         amount = count(self.typed, path)
         part = node.item if isinstance(node, List) else node.value
-        if _is_leaf(part) and part.about.rules:
-            base = replace(
-                base, hint=" · ".join([*([base.hint] if base.hint else []), "each " + ", ".join(part.about.rules)])
-            )
+        if isinstance(part, Leaf) and part.about.rules:
+            base = replace(base, hint=hints.joined(base.hint, "each " + ", ".join(part.about.rules)))
         rows = tuple(
-            RowView(
-                self.pair(node, path, index) if isinstance(node, Dict) else self.row(node, path, index, base),
-                tuple(row_buttons(path, index, amount, base.label)),
-            )
+            RowView(self.row(node, path, index, base), tuple(row_buttons(path, index, amount, base.label)))
             for index in range(amount)
         )
         most = node.most if isinstance(node, List) and node.most is not None else MAX_ROWS
@@ -329,23 +313,20 @@ class _Builder:
         marks = (*base.marks, MarkView(control(join(path, "@rows")), str(amount)))
         return replace(base, kind="list" if isinstance(node, List) else "dict", rows=rows, add=add, marks=marks)
 
-    def row(self, node: List, path: str, index: int, base: FieldView) -> tuple[FieldView, ...]:
-        found = self.field(node.item, join(path, index), label=f"{base.label} {index + 1}", bare=_is_leaf(node.item))
-        return (_in_row(found, node.item),) if found is not None else ()
+    def row(self, node: List | Dict, path: str, index: int, base: FieldView) -> tuple[FieldView, ...]:
+        if isinstance(node, List):
+            return self.cell(node.item, join(path, index), f"{base.label} {index + 1}")
+        row = join(path, f"@{index}")
+        key = self.beside("text", join(row, "key"), f"key {index + 1}")
+        focus = self.focus == join(row, "key")
+        key = replace(key, required=True, bare=True, placeholder="key", focus=focus)
+        return (key, *self.cell(node.value, join(row, "value"), f"value {index + 1}"))
 
-    def pair(self, node: Dict, path: str, index: int) -> tuple[FieldView, ...]:
-        place = join(path, f"@{index}.key")
-        label, error = f"key {index + 1}", self.errors.get(place, "")
-        self.labels[place] = label
-        focus = self.focus == place
-        text = at(self.typed, place) or ""
-        key = FieldView(
-            "text", self.at(place), control(place), label, text=text, error=error, required=True, bare=True,
-            placeholder="key", focus=focus,
-        )  # fmt: skip
-        of = join(path, f"@{index}.value")
-        value = self.field(node.value, of, label=f"value {index + 1}", bare=_is_leaf(node.value))
-        return (key, _in_row(value, node.value)) if value is not None else (key,)
+    def cell(self, node: Node, path: str, label: str) -> tuple[FieldView, ...]:
+        """A value in its row. If it is one control, its list says what each has to be."""
+        single = isinstance(node, Leaf)
+        found = self.field(node, path, label=label, bare=single)
+        return () if found is None else (replace(found, hint="") if single else found,)
 
     def union(self, node: Union, path: str, base: FieldView) -> FieldView:
         place = chosen(node, self.typed, path)
@@ -367,15 +348,6 @@ class _Builder:
         """The fields of one alternative. The tab names it already."""
         found = self.field(node, path, label=label, bare=True)
         return found if found is None or found.kind != "group" or found.fields else None
-
-
-def _is_leaf(node: Node) -> bool:
-    return isinstance(node, Text | Number | Moment | Choice | Boolean | Anything)
-
-
-def _in_row(field: FieldView, node: Node) -> FieldView:
-    """A row of one control: its list says what each has to be."""
-    return replace(field, hint="") if _is_leaf(node) else field
 
 
 def _lines(text: str, least: int) -> int:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 
 from engine import DataError, DataFault
-from studio.forms.nodes import Constant, Dict, List, Node, Object, Tuple, Union, child
-from studio.forms.paths import control, dotted, join, unescape
+from studio.forms.nodes import Constant, Dict, Group, List, Node, Object, Text, Union, child
+from studio.forms.paths import dotted, join, unescape
 from studio.forms.typed import Typed, at, chosen, count
 
 _GOT = re.compile(r" \(got .*\)$", re.DOTALL)
@@ -75,16 +75,12 @@ def _nearest(root: Node, typed: Typed, segments: list[str]) -> tuple[str, list[s
     # What the schema does not name is in a control of its own.
     more = isinstance(node, Object) and bool(segments) and at(typed, path, "@more") is not None
     shown = path.rpartition(".")[0] if isinstance(node, Constant) and "." in path else path
-    return (join(path, "@more") if more else shown), ([] if _is_leaf(node) else segments), True
+    return (join(path, "@more") if more else shown), (segments if isinstance(node, Group | Union) else []), True
 
 
 def _names(names: frozenset[str], segment: str) -> bool:
     said = unescape(segment)
     return said in names or said.partition("[")[0] in names or said.partition("-")[2] in names
-
-
-def _is_leaf(node: Node) -> bool:
-    return not isinstance(node, Object | Tuple | List | Dict | Union)
 
 
 def _step(node: Node, typed: Typed, path: str, segments: list[str]) -> tuple[Node, str, list[str]] | None:
@@ -102,12 +98,12 @@ def _row(node: Dict, typed: Typed, path: str, segments: list[str]) -> tuple[Node
     first, rest = segments[0], segments[1:]
     if first.startswith("@"):
         if rest[:1] == ["key"]:
-            return Constant(node.about), join(path, f"{first}.key.@"), []
+            return Text(node.about), join(path, f"{first}.key"), []
         return node.value, join(path, f"{first}.value"), rest[1:]
     for index in range(count(typed, path)):
         row = join(path, f"@{index}")
-        if typed.get(control(join(row, "key")), [""])[-1] == unescape(first):
+        if (at(typed, row, "key") or "") == unescape(first):
             if rest and unescape(rest[0]) == "[key]":
-                return Constant(node.about), join(row, "key.@"), []
+                return Text(node.about), join(row, "key"), []
             return node.value, join(row, "value"), rest
     return None

@@ -10,7 +10,12 @@ from studio.forms.nodes import MISSING, Node, Number
 
 def of(node: Node) -> str:
     """``integer · ≥ 0``, ``optional``."""
-    return " · ".join([*node.about.rules, *(["optional"] if _can_be_nothing(node) else [])])
+    return joined(*node.about.rules, "optional" if _can_be_nothing(node) else "")
+
+
+def joined(*words: str) -> str:
+    """Those there are."""
+    return " · ".join(filter(None, words))
 
 
 def _can_be_nothing(node: Node) -> bool:

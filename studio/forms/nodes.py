@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 
@@ -46,7 +46,6 @@ class Text:
     long: bool = False
     secret: bool = False
     format: str = ""
-    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +139,6 @@ class Union:
 Leaf: TypeAlias = Text | Number | Boolean | Choice | Moment | Anything
 Group: TypeAlias = Object | Tuple | List | Dict
 Node: TypeAlias = Leaf | Constant | Group | Union
-
-
-@dataclass(frozen=True, slots=True)
-class FormSchema:
-    """A schema, read: what to ask for."""
-
-    root: Node = field(default_factory=lambda: Anything(About()))
 
 
 def child(node: Node, segment: str) -> Node | None:

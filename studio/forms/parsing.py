@@ -8,28 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, assert_never
 
 from studio.forms import texts
-from studio.forms.nodes import (
-    MISSING,
-    Anything,
-    Boolean,
-    Choice,
-    Constant,
-    Dict,
-    FormSchema,
-    Group,
-    Leaf,
-    List,
-    Moment,
-    Node,
-    Number,
-    Object,
-    Text,
-    Tuple,
-    Union,
-)
+from studio.forms.nodes import MISSING, Choice, Constant, Dict, Group, Leaf, List, Node, Object, Text, Tuple
 from studio.forms.paths import ROOT, join, unescape
 from studio.forms.reading import Schema, read
-from studio.forms.rows import Action, Verb, apply, asked_for
+from studio.forms.rows import Action, apply, asked_for
 from studio.forms.typed import (
     Controls,
     Typed,
@@ -39,11 +21,13 @@ from studio.forms.typed import (
     controls,
     count,
     is_checkbox,
+    last,
+    mode,
     secrets,
     without_secrets,
 )
 
-__all__ = ["Action", "Parsed", "Verb", "parse"]
+__all__ = ["Action", "Parsed", "parse"]
 
 ONLY_ONE = "a key can be there once"
 
@@ -68,18 +52,17 @@ class Parsed:
         return self.action is None and not self.errors
 
 
-def parse(schema: Schema | FormSchema | None, items: Sequence[tuple[str, str]]) -> Parsed:
+def parse(schema: Schema | None, items: Sequence[tuple[str, str]]) -> Parsed:
     """The value of a form, from the names and texts that its browser sent. Never raises."""
-    form = read(schema)
-    typed = _by_name(items)
+    root, typed = read(schema), _by_name(items)
     action = asked_for(typed)
-    reader = _Reader(form.root, typed)
-    mode, value = reader.mode, reader.whole()
+    reader = _Reader(root, typed)
+    value = reader.whole()
     if action is not None:
-        typed = _done(form.root, typed, action, reader, value)
-        reader = _Reader(form.root, typed, strict=False)
-        mode, value = reader.mode, reader.whole()
-    return Parsed(value, reader.errors, action, typed, mode)
+        typed = _done(root, typed, action, value, understood=not reader.errors)
+        reader = _Reader(root, typed, strict=False)
+        value = reader.whole()
+    return Parsed(value, reader.errors, action, typed, mode(typed))
 
 
 def _by_name(items: Sequence[tuple[str, str]]) -> Controls:
@@ -92,14 +75,18 @@ def _by_name(items: Sequence[tuple[str, str]]) -> Controls:
     return typed
 
 
-def _done(root: Node, typed: Controls, action: Action, reader: _Reader, value: Any) -> Controls:
+def _done(root: Node, typed: Controls, action: Action, value: Any, *, understood: bool) -> Controls:
     if action.verb != "mode":
         return apply(root, typed, action)
-    if action.path == reader.mode:
-        return {name: texts for name, texts in typed.items() if name != "_action"}
+    same = {name: texts for name, texts in typed.items() if name != "_action"}
+    if action.path == mode(typed):
+        return same
     if action.path == "json":
         return _to_json(root, typed, value)
-    return _to_form(root, typed, value, understood=not reader.errors)
+    carried = _carried(typed)
+    if carried is not None and carried[0] == last(typed, "_json"):
+        return {"_mode": ["form"], **carried[1]}  # as the fields were: the JSON was not touched
+    return {"_mode": ["form"], **controls(root, "", value)} if understood else same
 
 
 def _to_json(root: Node, typed: Controls, value: Any) -> Controls:
@@ -110,20 +97,10 @@ def _to_json(root: Node, typed: Controls, value: Any) -> Controls:
     return {"_mode": ["json"], "_json": [text], "_fields": [json.dumps({"json": text, "fields": fields})]}
 
 
-def _to_form(root: Node, typed: Controls, value: Any, *, understood: bool) -> Controls:
-    """The fields again: as they were if the JSON was not touched, else with its value. Bad JSON stays what it is."""
-    carried = _carried(typed)
-    if carried is not None and carried[0] == typed.get("_json", [""])[-1]:
-        return {"_mode": ["form"], **carried[1]}
-    if not understood:
-        return {name: texts for name, texts in typed.items() if name != "_action"}
-    return {"_mode": ["form"], **controls(root, "", value)}
-
-
 def _carried(typed: Typed) -> tuple[str, Controls] | None:
     """The JSON text as it was made, and the fields it was made of."""
     try:
-        found = json.loads(typed.get("_fields", [""])[-1])
+        found = json.loads(last(typed, "_fields"))
         fields = {str(name): [str(text) for text in texts] for name, texts in found["fields"].items()}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
@@ -140,20 +117,15 @@ class _Reader:
         self.typed = typed
         self.strict = strict
         self.errors: dict[str, str] = {}
-        self.mode: Literal["form", "json"] = "json" if typed.get("_mode", [""])[-1] == "json" else "form"
 
     def whole(self) -> Any:
-        return self.value(self.root, "") if self.mode == "form" else self.edited()
+        return self.edited() if mode(self.typed) == "json" else self.value(self.root, "")
 
     def edited(self) -> Any:
         """The value of the JSON editor, with the secrets that are typed beside it."""
-        text = self.typed.get("_json", [""])[-1]
-        if not text.strip():
-            return self.refused("", texts.NEEDED, MISSING)
-        try:
-            value = texts.from_json(text)
-        except texts.Unreadable as error:
-            return self.refused("", str(error), text)
+        value = self.json(last(self.typed, "_json"), "")
+        if value is MISSING or self.errors:
+            return value
         for path, _ in secrets(self.root):
             if secret := at(self.typed, path):
                 value = _with(value, path, secret)
@@ -167,20 +139,16 @@ class _Reader:
     def value(self, node: Node, path: str) -> Any:
         if (text := at(self.typed, path, "@json")) is not None:
             return self.json(text, path)
-        match node:
-            case Constant():
-                return node.value
-            case Text() | Number() | Boolean() | Choice() | Moment() | Anything():
-                return self.leaf(node, path)
-            case Object() | Tuple() | List() | Dict():
-                return self.group(node, path)
-            case Union():
-                place = chosen(node, self.typed, path)
-                if place is None:
-                    return self.refused(path, texts.NEEDED, MISSING)
-                return self.value(node.alternatives[place].node, join(path, f"@{place}"))
-            case _:
-                assert_never(node)
+        if isinstance(node, Constant):
+            return node.value
+        if isinstance(node, Leaf):
+            return self.leaf(node, path)
+        if isinstance(node, Group):
+            return self.group(node, path)
+        place = chosen(node, self.typed, path)
+        if place is None:
+            return self.refused(path, texts.NEEDED, MISSING)
+        return self.value(node.alternatives[place].node, join(path, f"@{place}"))
 
     def json(self, text: str, path: str) -> Any:
         if not text.strip():

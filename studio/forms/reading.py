@@ -19,7 +19,6 @@ from studio.forms.nodes import (
     Choice,
     Constant,
     Dict,
-    FormSchema,
     List,
     Moment,
     Node,
@@ -49,11 +48,9 @@ _IMPLIED = (
 )
 
 
-def read(schema: Schema | FormSchema | None) -> FormSchema:
+def read(schema: Schema | None) -> Node:
     """The fields of a JSON Schema; without one: anything, as JSON."""
-    if isinstance(schema, FormSchema):
-        return schema
-    return FormSchema(_Reader(schema or {}).node(schema or {}, "", required=True, seen=()))
+    return _Reader(schema or {}).node(schema or {}, "", required=True, seen=())
 
 
 class _Reader:
@@ -243,13 +240,14 @@ def _choice(schema: Schema, about: About) -> Node:
 
 
 def _text(schema: Schema, about: About) -> Node:
-    format, most = str(schema.get("format", "")), _count(schema, "maxLength")
+    format = str(schema.get("format", ""))
     if format in _MOMENTS:
         return Moment(about, kind=cast(Literal["date", "datetime", "time"], _MOMENTS[format]))
     widget = " ".join(str(schema.get(key, "")) for key in ("format", "widget", "x-widget", "contentMediaType"))
     secret = format == "password" or schema.get("writeOnly") is True
-    long = "textarea" in widget or "multiline" in widget or "text/" in widget or (most or 0) > LONG
-    return Text(about, long=long and not secret, secret=secret, format=format, most=most)
+    long = any(word in widget for word in ("textarea", "multiline", "text/"))
+    long = long or (_count(schema, "maxLength") or 0) > LONG
+    return Text(about, long=long and not secret, secret=secret, format=format)
 
 
 def _count(schema: Schema, keyword: str) -> int | None:

@@ -8,7 +8,7 @@ from typing import Literal, cast, get_args
 
 from studio.forms.nodes import Dict, List, Node, node_at
 from studio.forms.paths import control, join
-from studio.forms.typed import MAX_ROWS, Controls, Typed, controls, count
+from studio.forms.typed import MAX_ROWS, Controls, Typed, controls, count, last, number
 from studio.forms.views import ButtonView
 
 Verb = Literal["add", "remove", "up", "down", "mode"]
@@ -28,7 +28,7 @@ class Action:
 
 def asked_for(typed: Typed) -> Action | None:
     """The action of the button that was pressed; ``None`` if the form was sent off, or nobody knows the action."""
-    verb, _, rest = (typed.get("_action") or [""])[-1].partition(":")
+    verb, _, rest = last(typed, "_action").partition(":")
     if verb not in get_args(Verb):
         return None
     if verb == "mode":
@@ -36,8 +36,8 @@ def asked_for(typed: Typed) -> Action | None:
     path, _, index = rest.partition(":")
     if verb == "add":
         return Action("add", path)
-    plain = index.isascii() and index.isdigit() and len(index) < 10
-    return Action(cast(Verb, verb), path, int(index)) if plain else None
+    place = number(index)
+    return None if place is None else Action(cast(Verb, verb), path, place)
 
 
 def apply(root: Node, typed: Controls, action: Action) -> Controls:

@@ -38,6 +38,11 @@ def blank(node: Leaf) -> Any:
     return "" if isinstance(node, Text) and about.default is not MISSING else MISSING
 
 
+def is_blank(node: Leaf, value: Any) -> bool:
+    """Whether a value is shown by nothing typed."""
+    return (value is None and not isinstance(node, Anything)) or (value == "" and isinstance(node, Text))
+
+
 def understood(node: Leaf, text: str, zone: str | None = None) -> Any:
     """The value of a text that is not blank. Raises :class:`Unreadable`."""
     match node:

@@ -8,14 +8,12 @@ there), ``@tab`` (the alternative of a union), ``@zone``, ``@blank`` (what nothi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, assert_never
+from typing import Any, Literal
 
 from studio.forms import texts
 from studio.forms.nodes import (
     MISSING,
-    Anything,
     Boolean,
-    Choice,
     Constant,
     Dict,
     Group,
@@ -33,11 +31,10 @@ from studio.forms.paths import control, escape, join, unescape
 
 Typed = Mapping[str, Sequence[str]]
 Controls = dict[str, list[str]]
+Shown = Iterator[tuple[str, str]]
 
 MAX_ROWS = 1_000
 SHOWN_ROWS = 100  # a longer list is edited as JSON
-LEAVES = (Text, Number, Boolean, Choice, Moment, Anything)
-GROUPS = (Object, Tuple, List, Dict)
 
 
 def is_checkbox(node: Node) -> bool:
@@ -51,9 +48,24 @@ def at(typed: Typed, path: str, mark: str = "") -> str | None:
     return found[-1] if found else None
 
 
+def last(typed: Typed, name: str) -> str:
+    """What a control that is no field holds."""
+    return (typed.get(name) or [""])[-1]
+
+
+def mode(typed: Typed) -> Literal["form", "json"]:
+    """The editor that was shown."""
+    return "json" if last(typed, "_mode") == "json" else "form"
+
+
+def number(text: str) -> int | None:
+    """The place or amount that a control or a button names."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
 def count(typed: Typed, path: str) -> int:
     """How many rows a list or dict has."""
-    return _number(at(typed, path, "@rows") or "")
+    return min(number(at(typed, path, "@rows") or "") or 0, MAX_ROWS)
 
 
 def bound_rows(typed: Controls) -> None:
@@ -61,20 +73,15 @@ def bound_rows(typed: Controls) -> None:
     left = MAX_ROWS
     for name, found in typed.items():
         if name.endswith("@rows"):
-            rows = min(_number(found[-1]), left)
+            rows = min(number(found[-1]) or 0, left)
             left -= rows
             typed[name] = [str(rows)]
 
 
-def _number(text: str) -> int:
-    return min(int(text), MAX_ROWS) if text.isascii() and text.isdigit() and len(text) < 10 else 0
-
-
 def chosen(node: Union, typed: Typed, path: str) -> int | None:
     """The place of the alternative that is chosen."""
-    text = at(typed, path, "@tab") or ""
-    place = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
-    return place if 0 <= place < len(node.alternatives) else None
+    place = number(at(typed, path, "@tab") or "")
+    return place if place is not None and place < len(node.alternatives) else None
 
 
 # -- from a value
@@ -82,81 +89,78 @@ def chosen(node: Union, typed: Typed, path: str) -> int | None:
 
 def controls(node: Node, path: str, value: Any = MISSING) -> Controls:
     """The controls that show a value; without one, the defaults."""
-    made: Controls = {}
-    _fill(node, path, node.about.default if value is MISSING else value, made)
-    return made
+    return {name: [text] for name, text in _shown(node, path, value)}
 
 
-def _fill(node: Node, path: str, value: Any, made: Controls) -> None:
-    match node:
-        case Constant():
-            if value is not MISSING and not (node.value is MISSING or texts.same(node.value, value)):
-                made[control(join(path, "@json"))] = [texts.to_json(value)]
-        case Text(secret=True):
-            pass  # never goes back to the browser
-        case Text() | Number() | Boolean() | Choice() | Moment() | Anything():
-            _fill_leaf(node, path, value, made)
-        case Object() | Tuple() | List() | Dict():
-            _fill_group(node, path, value, made)
-        case Union():
-            _fill_union(node, path, value, made)
-
-
-def _as_json(node: Node, path: str, value: Any, made: Controls) -> None:
-    made[control(join(path, "@json"))] = [texts.to_json(without_secrets(node, value))]
-
-
-def _fill_leaf(node: Leaf, path: str, value: Any, made: Controls) -> None:
-    if is_checkbox(node) and isinstance(value, bool):
-        if value:
-            made[control(path)] = ["true"]
-        return
-    if value is MISSING or (value is None and not isinstance(node, Anything)) or (value == "" and type(node) is Text):
-        _fill_blank(node, path, value, made)
-        return
-    text = texts.written(node, value)
-    if text is None:
-        _as_json(node, path, value, made)
-    elif isinstance(node, Moment) and node.kind == "datetime":
-        text, zone = texts.split_zone(text)
-        made[control(path)] = [text]
-        if zone is not None:
-            made[control(join(path, "@zone"))] = [zone]
-    else:
-        made[control(path)] = [text]
-
-
-def _fill_blank(node: Leaf, path: str, value: Any, made: Controls) -> None:
-    if is_checkbox(node):
-        _as_json(node, path, value, made)
-        return
-    made[control(path)] = [""]
-    if isinstance(node, Moment) and node.kind == "datetime":
-        made[control(join(path, "@zone"))] = ["UTC"]
+def _shown(node: Node, path: str, value: Any) -> Shown:
     if value is MISSING:
+        value = node.about.default
+    if isinstance(node, Constant):
+        if value is not MISSING and not (node.value is MISSING or texts.same(node.value, value)):
+            yield _as_json(node, path, value)
+    elif isinstance(node, Leaf):
+        if not is_secret(node):  # never goes back to the browser
+            yield from _shown_leaf(node, path, value)
+    elif isinstance(node, Group):
+        yield from _shown_group(node, path, value)
+    else:
+        yield from _shown_union(node, path, value)
+
+
+def _as_json(node: Node, path: str, value: Any) -> tuple[str, str]:
+    return control(join(path, "@json")), texts.to_json(without_secrets(node, value))
+
+
+def _shown_leaf(node: Leaf, path: str, value: Any) -> Shown:
+    default = node.about.default
+    if isinstance(node, Number) and {type(value), type(default)} == {int, float} and value == default:
+        value = default  # as the schema writes it: 0, and not 0.0
+    if is_checkbox(node):
+        if value is True:
+            yield control(path), "true"
+        elif value is not False:
+            yield _as_json(node, path, value)
+    elif value is MISSING or texts.is_blank(node, value):
+        yield from _shown_blank(node, path, value)
+    elif (text := texts.written(node, value)) is None:
+        yield _as_json(node, path, value)
+    else:
+        text, zone = texts.split_zone(text) if _has_zone(node) else (text, None)
+        yield control(path), text
+        if zone is not None:
+            yield control(join(path, "@zone")), zone
+
+
+def _has_zone(node: Leaf) -> bool:
+    return isinstance(node, Moment) and node.kind == "datetime"
+
+
+def _shown_blank(node: Leaf, path: str, value: Any) -> Shown:
+    if value is None and not node.about.nullable:
+        yield _as_json(node, path, value)
         return
+    yield control(path), ""
+    if _has_zone(node):
+        yield control(join(path, "@zone")), "UTC"
     try:
         usual = texts.blank(node)
     except texts.Unreadable:
         usual = MISSING
-    if value is None and not node.about.nullable:
-        del made[control(path)]
-        _as_json(node, path, value, made)
-    elif usual is MISSING or usual != value:
-        made[control(join(path, "@blank"))] = ["null" if value is None else "text"]
+    if value not in (MISSING, usual):
+        yield control(join(path, "@blank")), "null" if value is None else "text"
 
 
-def _fill_group(node: Group, path: str, value: Any, made: Controls) -> None:
+def _shown_group(node: Group, path: str, value: Any) -> Shown:
     off = value is MISSING or (value is None and node.about.nullable)
     if node.about.skipped:
         if not off:
-            made[control(join(path, "@on"))] = ["true"]
+            yield control(join(path, "@on")), "true"
         elif value is None and not node.about.required and node.about.default is MISSING:
-            made[control(join(path, "@blank"))] = ["null"]
+            yield control(join(path, "@blank")), "null"
     if not off and not _holds(node, value):
-        _as_json(node, path, value, made)
+        yield _as_json(node, path, value)
         off = True
-    _fill_parts(node, path, MISSING if off else value, made)
+    yield from _shown_parts(node, path, MISSING if off else value)
 
 
 def _holds(node: Group, value: Any) -> bool:
@@ -174,43 +178,43 @@ def _holds(node: Group, value: Any) -> bool:
             return typable and len(value) <= SHOWN_ROWS
 
 
-def _fill_parts(node: Group, path: str, value: Any, made: Controls) -> None:
+def _shown_parts(node: Group, path: str, value: Any) -> Shown:
     given = value is not MISSING
     match node:
         case Object():
             left = dict(value) if given else {}
             for name, part in node.fields:
                 # Without it, its default: so does the engine.
-                made.update(controls(part, join(path, name), left.pop(unescape(name), MISSING)))
+                yield from _shown(part, join(path, name), left.pop(unescape(name), MISSING))
             if left:
-                made[control(join(path, "@more"))] = [texts.to_json(left)]
+                yield control(join(path, "@more")), texts.to_json(left)
         case Tuple():
             for index, part in enumerate(node.items):
-                made.update(controls(part, join(path, index), value[index] if given else MISSING))
+                yield from _shown(part, join(path, index), value[index] if given else MISSING)
         case List():
             rows = value if given else [MISSING] * min(node.least, SHOWN_ROWS)
-            made[control(join(path, "@rows"))] = [str(len(rows))]
+            yield control(join(path, "@rows")), str(len(rows))
             for index, row in enumerate(rows):
-                made.update(controls(node.item, join(path, index), row))
+                yield from _shown(node.item, join(path, index), row)
         case Dict():
             pairs = list(value.items()) if given else []
-            made[control(join(path, "@rows"))] = [str(len(pairs))]
+            yield control(join(path, "@rows")), str(len(pairs))
             for index, (key, part) in enumerate(pairs):
-                made[control(join(path, f"@{index}.key"))] = [key]
-                made.update(controls(node.value, join(path, f"@{index}.value"), part))
+                yield control(join(path, f"@{index}.key")), key
+                yield from _shown(node.value, join(path, f"@{index}.value"), part)
 
 
-def _fill_union(node: Union, path: str, value: Any, made: Controls) -> None:
+def _shown_union(node: Union, path: str, value: Any) -> Shown:
     place: int | None
     if value is MISSING:
         place = len(node.alternatives) - 1 if node.about.skipped else 0
     else:
         place = next(_fitting(node, value), None)
         if place is None:
-            _as_json(node, path, value, made)
-    made[control(join(path, "@tab"))] = [str(place or 0)]
+            yield _as_json(node, path, value)
+    yield control(join(path, "@tab")), str(place or 0)
     for index, one in enumerate(node.alternatives):
-        made.update(controls(one.node, join(path, f"@{index}"), value if index == place else MISSING))
+        yield from _shown(one.node, join(path, f"@{index}"), value if index == place else MISSING)
 
 
 def _fitting(node: Union, value: Any) -> Iterator[int]:
@@ -241,18 +245,6 @@ def fits(node: Node, value: Any) -> bool:
             return node.value is not MISSING and texts.same(node.value, value)
         case Text():
             return isinstance(value, str)
-        case Number() | Boolean() | Choice() | Moment() | Anything():
-            return _is_read(node, value)
-        case Union():
-            return any(fits(one.node, value) for one in node.alternatives)
-        case Object() | Tuple() | List() | Dict():
-            return _parts_fit(node, value)
-        case _:
-            assert_never(node)
-
-
-def _parts_fit(node: Group, value: Any) -> bool:
-    match node:
         case Object():
             return isinstance(value, dict) and all(_has(part, name, value) for name, part in node.fields)
         case Tuple():
@@ -261,8 +253,10 @@ def _parts_fit(node: Group, value: Any) -> bool:
             return isinstance(value, list) and all(fits(node.item, one) for one in value)
         case Dict():
             return isinstance(value, dict) and all(fits(node.value, one) for one in value.values())
+        case Union():
+            return any(fits(one.node, value) for one in node.alternatives)
         case _:
-            assert_never(node)
+            return _is_read(node, value)
 
 
 def _has(node: Node, name: str, value: dict[str, Any]) -> bool:

@@ -58,7 +58,6 @@ class FieldView:
     inputmode: str = ""
     placeholder: str = ""
     lines: int = 3
-    most: int | None = None
     step: str = ""
     focus: bool = False
     keep: bool = False

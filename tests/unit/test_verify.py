@@ -84,7 +84,7 @@ async def a_store(path: Path) -> None:
         ("DELETE FROM events WHERE seq = 2", "run r1: its events are not numbered 1 to 3"),
         ("UPDATE counts SET runs = 2", "2 runs are counted as running, 1 are"),
         ("DELETE FROM runs", "rows of events belong to nothing"),
-        ("PRAGMA user_version = 9", "has format 9, this version knows 2"),
+        ("PRAGMA user_version = 9", "has format 9, this version knows 3"),
         ("PRAGMA application_id = 9", "not a store of this engine"),
     ],
 )
