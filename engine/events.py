@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.clock import as_datetime
-from engine.redaction import redacted, redacted_error
+from engine.redaction import learn, redacted, redacted_error
 from engine.values import INLINE_BYTES, Value
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ PAYLOAD = {
 }
 """The one value of a fact that can be large, by the key under which an event shows it."""
 
-BEFORE_START = frozenset({"run.created", "run.breakpoints_set"})
+BEFORE_START = frozenset(
+    {"run.created", "run.breakpoints_set", "event.received", "run.blocked", "run.definition_changed"}
+)
 """All that happens to a run that was never started."""
 
 ENDS = frozenset({"run.succeeded", "run.failed", "run.canceled"})
@@ -220,6 +222,7 @@ class Event:
 
     def redacted(self) -> Event:
         """The same for showing: secrets in what users gave are hidden. See ``register_secret``."""
+        learn(self.data)  # first: what is a secret in one part of it is one in the others, too
         return replace(self, data={key: _shown(key, value) for key, value in self.data.items()})
 
 

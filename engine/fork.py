@@ -31,7 +31,7 @@ async def rerun(runs: LiveRuns, run_id: str) -> str:
     old = await runs.replay(run_id)
     if old.input is None:
         raise NotStarted(f"run {run_id!r} has not been started, so there is no input to run again with")
-    started = next(fact for fact in await runs.store.read(run_id, limit=10) if fact.type == "run.started")
+    started = await _start_of(runs, run_id)
     kept = {"state", "request_context"}
     data = {key: value for key, value in (started.data or {}).items() if key in kept}
     new = await _new(runs, runs.plan_of(old.workflow_id), old)
@@ -39,6 +39,16 @@ async def rerun(runs: LiveRuns, run_id: str) -> str:
     runs.adopt(new)
     await control.begin(new, _copy(old.input, new.state.plan.root.input), data)
     return new.run_id
+
+
+async def _start_of(runs: LiveRuns, run_id: str) -> Fact:
+    """With what a run was started; that is among its first facts, most often."""
+    after = 0
+    while True:
+        for fact in await runs.store.read(run_id, after=after, limit=10):
+            after = fact.seq
+            if fact.type == "run.started":
+                return fact
 
 
 async def _new(runs: LiveRuns, plan: Plan, old: RunState) -> Executor:

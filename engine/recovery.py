@@ -29,6 +29,9 @@ _SILENT = frozenset({"log", "step.output", "step.late", "state.changed", "timer.
 KEPT = 8
 """Runs that are kept folded for those who look at them."""
 
+KEPT_BYTES = 64 * 1024 * 1024
+"""Bytes of their values; the last one is kept whatever it has."""
+
 
 class Replay:
     """A run folded from its log. ``open`` are the commands that the log has no answer to: what was in flight."""
@@ -157,7 +160,7 @@ class Looks:
         if look is None:
             return None
         kept[run_id] = look
-        while len(kept) > KEPT:
+        while len(kept) > KEPT or (len(kept) > 1 and sum(one.size for one in kept.values()) > KEPT_BYTES):
             del kept[next(iter(kept))]
         return look.state
 
@@ -166,11 +169,15 @@ class Looks:
         facts = await self._store.read(look.state.run_id, after=look.last.seq - 1)
         if not facts or _identity(facts[0]) != _identity(look.last):
             return False
-        if any(fact.type == "run.definition_changed" for fact in facts[1:]):
+        new = facts[1:]
+        if new and not look.is_exact:  # code that it does not fit any more may have gone on with it
             return False
-        for fact in facts[1:]:
+        if any(fact.type == "run.definition_changed" for fact in new):
+            return False
+        for fact in new:
             apply(look.state, fact)
             look.last = fact
+        look.size += _bytes(new)
         return True
 
     async def _fold(self, run_id: str, plan: Plan | None) -> _Look | None:
@@ -181,16 +188,28 @@ class Looks:
                 await fitting(self._store, run_id, plan, facts)
                 state = folded(run_id, plan, facts)
         state = state or await as_recorded(self._store, run_id, facts)
-        return None if state is None else _Look(plan, state, facts[-1])
+        if state is None:
+            return None
+        is_exact = plan is None or state.plan is not plan or plan.version == version_of(facts)
+        return _Look(plan, state, facts[-1], is_exact, _bytes(facts))
 
 
 @dataclass(slots=True)
 class _Look:
-    """A run as it was folded up to its ``last`` fact, when ``plan`` was the one that is loaded."""
+    """A run as it was folded up to its ``last`` fact, when ``plan`` was the one that is loaded.
+
+    ``is_exact``: by the very definition that it goes by, not by one that fits what has happened so far.
+    """
 
     plan: Plan | None
     state: RunState
     last: Fact
+    is_exact: bool
+    size: int
+
+
+def _bytes(facts: Iterable[Fact]) -> int:
+    return sum(fact.value.size for fact in facts if fact.value is not None)
 
 
 def _identity(fact: Fact) -> tuple[int, float, str]:

@@ -13,6 +13,7 @@ import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 HIDDEN = "[redacted]"
@@ -20,6 +21,9 @@ HIDDEN = "[redacted]"
 
 SHORTEST = 6
 """Characters from which on a text is worth knowing as a secret: a shorter one stands in too many innocent texts."""
+
+LONGEST = 20_000
+"""Characters of a secret that is looked for elsewhere."""
 
 MOST_LEARNED = 256
 """Secrets that were seen in fields and are looked for elsewhere; the oldest are forgotten."""
@@ -61,32 +65,38 @@ class _Known:
         self._learned: dict[str, None] = {}
         self._lock = threading.Lock()
         self._sorted: tuple[str, ...] = ()
+        self._registered: tuple[str, ...] = ()
 
     def register(self, text: str) -> None:
         with self._lock:
             self._lasting_texts().add(text)
             self._sort()
 
-    def learn(self, text: str) -> None:
-        if len(text) < SHORTEST or text == HIDDEN or text in self._learned:
+    def learn(self, texts: Iterable[str]) -> None:
+        known = self._learned
+        new = [text for text in texts if SHORTEST <= len(text) <= LONGEST and text != HIDDEN and text not in known]
+        if not new:
             return
         with self._lock:
-            self._learned[text] = None
-            while len(self._learned) > MOST_LEARNED:
-                del self._learned[next(iter(self._learned))]
+            known.update(dict.fromkeys(new))
+            for text in list(islice(known, max(0, len(known) - MOST_LEARNED))):
+                del known[text]
             self._sort()
 
-    def hide(self, text: str) -> str:
+    def hide(self, text: str, *, is_name: bool = False) -> str:
+        """``is_name``: of a field. One that is called like what somebody took for a password is none."""
         if self._lasting is None:
             with self._lock:
                 self._sort()
-        for secret in self._sorted:
+        for secret in self._registered if is_name else self._sorted:
             if secret in text:
                 text = text.replace(secret, HIDDEN)
         return text
 
     def _sort(self) -> None:
-        self._sorted = tuple(sorted({*self._lasting_texts(), *self._learned}, key=len, reverse=True))
+        lasting = self._lasting_texts()
+        self._registered = tuple(sorted(lasting, key=len, reverse=True))
+        self._sorted = tuple(sorted({*lasting, *self._learned}, key=len, reverse=True))
 
     def _lasting_texts(self) -> set[str]:
         if self._lasting is None:
@@ -108,10 +118,14 @@ def register_secret(value: str) -> None:
     _known.register(value)
 
 
-@lru_cache(4096)
 def is_sensitive(name: str) -> bool:
     """Whether a field of this name holds a secret: ``api_key``, ``X-Auth-Token``, ``clientSecret``."""
-    words = [word.lower() for word in _WORD.findall(name[:200])]
+    return _says_secret(name[:200])
+
+
+@lru_cache(4096)
+def _says_secret(name: str) -> bool:
+    words = [word.lower() for word in _WORD.findall(name)]
     if not words:
         return False
     last, before = words[-1], words[-2] if len(words) > 1 else ""
@@ -133,11 +147,15 @@ def _redacted(data: Any) -> Any:
         case str():
             return redacted_text(data)
         case Mapping():
-            return {name: HIDDEN if _hides(name, value) else _redacted(value) for name, value in data.items()}
+            return {_name(name): HIDDEN if _hides(name, value) else _redacted(value) for name, value in data.items()}
         case list() | tuple():
             return [_redacted(item) for item in data]
         case _:
             return data
+
+
+def _name(name: object) -> object:
+    return _known.hide(name, is_name=True) if isinstance(name, str) else name
 
 
 def without_secrets(data: Any) -> Any:
@@ -200,6 +218,10 @@ def _hide_named(found: re.Match[str]) -> str:
 
 def learn(data: Any) -> None:
     """Look through data for secrets, so that they are hidden in other texts too: in an error that repeats one."""
+    _known.learn(_secrets(data))
+
+
+def _secrets(data: Any) -> Iterator[str]:
     waiting, left = [data], MOST_SEEN
     while waiting and left > 0:
         left -= 1
@@ -207,19 +229,20 @@ def learn(data: Any) -> None:
         if isinstance(found, Mapping):
             for name, part in found.items():
                 if _hides(name, part):
-                    _learn_all(_texts(part))
+                    yield from _said(islice(_texts(part), MOST_SEEN))
                 elif isinstance(part, Mapping | list | tuple):
                     waiting.append(part)
         elif isinstance(found, list | tuple):
             waiting += [part for part in found[:left] if isinstance(part, Mapping | list | tuple)]
 
 
-def _learn_all(texts: Iterable[str]) -> None:
+def _said(texts: Iterable[str]) -> Iterator[str]:
+    """The texts, and what follows a word that only says how it is used."""
     for text in texts:
-        _known.learn(text)
+        yield text
         kind, _, rest = text.partition(" ")
         if kind.lower() in ("bearer", "basic"):
-            _known.learn(rest.strip())
+            yield rest.strip()
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -14,7 +14,7 @@ from engine.clock import as_datetime
 from engine.errors import RunFailed
 from engine.later import Later, later
 from engine.plan import Branch, Foreach, Loop, Parallel
-from engine.redaction import redacted, redacted_error
+from engine.redaction import learn, redacted, redacted_error
 from engine.schema import ANY
 from engine.state import RunState
 from engine.values import Value
@@ -41,6 +41,7 @@ class StepRecord(Later):
 
     def redacted(self) -> StepRecord:
         """The same for showing: secrets in its data are hidden. See ``register_secret``."""
+        learn([self.input, self.output, self.error, self.suspend_payload, self.resume_data])
         return replace(
             self,
             input=redacted(self.input),
@@ -79,6 +80,7 @@ class RunResult(Later):
 
     def redacted(self) -> RunResult:
         """The same for showing: secrets in its data are hidden. See ``register_secret``."""
+        learn([self.input, self.result, self.error, self.state])
         return replace(
             self,
             input=redacted(self.input),

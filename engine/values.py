@@ -167,6 +167,7 @@ class Value:
         made = self._read(schema)
         if not self.holes:
             self._live = _NOTHING  # the object has gone its way; to keep it would only cost memory
+            self.proof = None  # it knows the object
         return made
 
     def read(self, schema: Schema) -> object:

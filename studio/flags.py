@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -178,8 +179,9 @@ def read_json(flag: str, text: str) -> Any:
 
 def flags_again(chosen: argparse.Namespace) -> str:
     """The flags of a call that another command needs, to go on with what this one began."""
+    target = target_of(chosen)
     words: Sequence[str] = [
-        *([] if chosen.store == STORE else [f"--store {chosen.store}"]),
-        *([] if target_of(chosen) is None else [f"--target {target_of(chosen)}"]),
+        *([] if chosen.store == STORE else ["--store", chosen.store]),
+        *([] if target is None else ["--target", target]),
     ]
-    return "".join(f" {word}" for word in words)
+    return "".join(f" {shlex.quote(word)}" for word in words)

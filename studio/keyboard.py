@@ -20,18 +20,18 @@ class Keyboard:
         self._source = source
         self._typed = b""
 
-    async def line(self, *, hidden: bool = False) -> str:
-        """The next line; ``hidden``: not shown while it is typed.
+    def unseen(self) -> contextlib.AbstractContextManager[None]:
+        """While it is entered, what is typed is not shown."""
+        return _without_echo(self._source.fileno())
 
-        Raises ``EOFError`` at the end of the input; may be cancelled, and nothing is lost then.
-        """
-        with _without_echo(self._source.fileno()) if hidden else contextlib.nullcontext():
-            while b"\n" not in self._typed:
-                more = await self._more()
-                if not more:
-                    self._typed = b""
-                    raise EOFError
-                self._typed += more
+    async def line(self) -> str:
+        """The next line. Raises ``EOFError`` at the end of the input; may be cancelled, and nothing is lost then."""
+        while b"\n" not in self._typed:
+            more = await self._more()
+            if not more:
+                self._typed = b""
+                raise EOFError
+            self._typed += more
         line, _, self._typed = self._typed.partition(b"\n")
         return line.decode(self._source.encoding or "utf-8", "replace").strip()
 

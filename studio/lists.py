@@ -35,6 +35,8 @@ class Lists:
         self._views: dict[str, ListView | None] = {}
         self._made: dict[tuple[str, bool], asyncio.Task[str]] = {}
         """Texts of the frame with the latest number: those who ask alike share them."""
+        self._failed: set[str] = set()
+        """What pages ask for that lack something: their next frame has all of it again."""
         self._moved = Signal()
         self._task = asyncio.create_task(self._look(), name="lists")
 
@@ -55,6 +57,7 @@ class Lists:
         self._asked[query] -= 1
         if not self._asked[query]:
             del self._asked[query], self._views[query]
+            self._failed.discard(query)
 
     async def _look(self) -> None:
         while True:
@@ -93,8 +96,8 @@ class Lists:
         while self._number == cursor or self._latest is None:
             await self._moved.wait()
         number, latest = self._number, self._latest
-        is_whole = cursor != number - 1 or latest.first
-        made = self._made.get((query, is_whole))
+        is_whole = cursor != number - 1 or latest.first or query in self._failed
+        made = self._made.get((query, True)) or self._made.get((query, is_whole))  # the view has told it all then
         if made is None:
             moment = replace(latest, rows=(), first=True) if is_whole else latest
             made = self._made[query, is_whole] = asyncio.create_task(self._text(moment, query))
@@ -106,10 +109,13 @@ class Lists:
         if view is not None:
             try:
                 html = await view(moment)
+                self._failed.discard(query)
             except EngineError as error:
                 log.debug("a list can't be read: %s", error)
+                self._failed.add(query)
             except Exception:
                 log.exception("the list for %r failed", query)
+                self._failed.add(query)
         return list_text(moment, html)
 
 

@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from engine import Event, Run, RunResult, RunRow, Workflow
-from engine.graph import PlaceStatus, places
 from studio.hosting import Hosting
 
 log = logging.getLogger("studio")
@@ -101,7 +100,6 @@ def run_frame(moment: Moment, after: int) -> Frame:
         "after": after,
         "seq": moment.seq,
         "status": moment.result.status,
-        "graph": changed_places(moment),
         **moment.drawn,
     }
     if moment.gap:
@@ -178,21 +176,3 @@ def _written(body: dict[str, Any], html: str) -> str:
 def place_of(path: str) -> str:
     """Where in the definition a path is: ``item[2]/check`` is at ``item[]/check``."""
     return re.sub(r"\[\d+\]", "[]", path)
-
-
-def changed_places(moment: Moment) -> list[dict[str, Any]]:
-    """What is to be changed in the picture for a frame: the place of each path that it has events of.
-
-    For a gap every place.
-    """
-    known = places(moment.statuses)
-    last = {place_of(event.path): event.path for event in moment.events if event.path is not None}
-    paths = (
-        {place: place for place in known} if moment.gap else {place: last[place] for place in last if place in known}
-    )
-    return [_patch(path, place, known[place]) for place, path in paths.items()]
-
-
-def _patch(path: str, place: str, found: PlaceStatus) -> dict[str, Any]:
-    count = {"count": found.count} if found.count > 1 else {}
-    return {"path": path, "place": place, "status": found.status, **count}

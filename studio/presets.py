@@ -9,11 +9,9 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
-from studio.settings import Settings
+from studio.settings import Settings, store_file
 
-FILE = "sqlite:///"
 LONGEST_NAME = 60
 MOST = 50
 """Presets of one workflow."""
@@ -124,9 +122,5 @@ def tidy(name: str) -> str:
 
 def beside(settings: Settings) -> Path | None:
     """The file of a store's presets; ``None`` for a store that is no file."""
-    url = settings.store_url
-    name = unquote(url.removeprefix(FILE).partition("?")[0])
-    if not url.startswith(FILE) or name in ("", ":memory:"):
-        return None
-    store = Path(name)
-    return store.with_name(f"{store.name}.presets.json")
+    store = store_file(settings.store_url)
+    return None if store is None else store.with_name(f"{store.name}.presets.json")

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 PORT = 4111
 STORE = ".studio/studio.db"
+FILE = "sqlite:///"
 
 EDITORS = {"vscode": "VS Code", "cursor": "Cursor", "zed": "Zed", "pycharm": "PyCharm", "none": ""}
 """What ``--editor`` may say, and what it is called on pages."""
@@ -91,7 +93,15 @@ def read_settings(given: Mapping[str, Any]) -> Settings:
 
 def store_url(store: str) -> str:
     """What the engine takes as its store, for a file or an URL."""
-    return store if "://" in store or store == ":memory:" else f"sqlite:///{store}"
+    if "://" in store or store == ":memory:":
+        return store
+    return FILE + store.replace("%", "%25")  # an URL says other letters with it
+
+
+def store_file(url: str) -> Path | None:
+    """The file of a store; ``None`` for one that is no file."""
+    name = unquote(url.removeprefix(FILE).partition("?")[0])
+    return Path(name) if url.startswith(FILE) and name not in ("", ":memory:") else None
 
 
 def make_folder(store: str) -> None:

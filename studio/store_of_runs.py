@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from engine import Engine, Workflow
 from studio.flags import WrongCall
-from studio.settings import STORE, make_folder, store_url
-
-FILE = "sqlite:///"
+from studio.settings import STORE, make_folder, store_file, store_url
 
 
 def exists(store: str) -> bool:
     """Whether there is such a store; what is no file is told by the engine that opens it."""
-    url = store_url(store)
-    return not url.startswith(FILE) or Path(url.removeprefix(FILE).partition("?")[0]).is_file()
+    file = store_file(store_url(store))
+    return file is None or file.is_file()
 
 
 @asynccontextmanager

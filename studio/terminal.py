@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any, TextIO
 
 from engine import Event, RunResult, Suspension
@@ -76,13 +77,14 @@ class Terminal:
         """One line from the keyboard."""
         if self._keyboard is None:
             raise EOFError
-        self._out.write(f"      {self._shown(prompt)} ")
-        self._out.flush()
-        try:
-            line = await self._keyboard.line(hidden=secret)
-        except EOFError:
-            self.line()
-            raise
+        with self._keyboard.unseen() if secret else nullcontext():  # before the prompt, which invites to type
+            self._out.write(f"      {self._shown(prompt)} ")
+            self._out.flush()
+            try:
+                line = await self._keyboard.line()
+            except EOFError:
+                self.line()
+                raise
         if secret:
             self.line()  # the one that was typed is not shown either
         return line

@@ -114,9 +114,14 @@ class Cluster:
         return columns(self.note) * 5.8 if self.note else 0
 
     @property
+    def name_width(self) -> float:
+        """The room of the name."""
+        return columns(self.name) * 6.8 if self.name else 0
+
+    @property
     def title_width(self) -> float:
         """The room that title, name and note take."""
-        name = columns(self.name) * 6.8 if self.name else -10
+        name = self.name_width or -10
         return self.name_at + name + (self.note_width + 16 if self.note else 0) + (26 if self.opens else 0)
 
 

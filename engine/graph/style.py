@@ -67,10 +67,9 @@ _RULES = """
 .heading[data-breakpoint] .bp{display:inline}
 .heat rect{fill:var(--bg);stroke:var(--edge);stroke-width:1.2}
 .node .heat text,.heading .heat text{fill:var(--text);font:600 11px var(--font);stroke:none}
-.heat[data-heat="1"] rect{stroke:var(--running)}
 .heat[data-heat="2"] rect{stroke:var(--suspended)}
-.heat[data-heat="3"] rect{stroke:var(--suspended);stroke-width:2.2}
-.heat[data-heat="4"] rect{stroke:var(--failed);stroke-width:2.6}
+.heat[data-heat="3"] rect{stroke:var(--suspended);stroke-width:2}
+.heat[data-heat="4"] rect{stroke:var(--suspended);stroke-width:3}
 .edge path{fill:none;stroke:var(--edge);stroke-width:1.4}
 .edge polygon{fill:var(--edge)}
 .edge text{fill:var(--muted);font:11px var(--mono)}

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import html
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from engine.graph.geometry import ARROW, PAD, STACK, Box, Layout, Line, Point
+from engine.graph.geometry import ARROW, PAD, STACK, TITLE, Box, Layout, Line, Point
 from engine.graph.model import Cluster, Edge, Graph, Node
 from engine.graph.states import SHARES, UNTOUCHED, ElementState, States
 from engine.graph.style import stylesheet
@@ -29,6 +30,9 @@ LEGEND = (
 )  # fmt: skip
 LEGEND_WIDTH = sum(width for _, _, width in LEGEND)
 LEGEND_HEIGHT = 30.0
+
+NEAR = 250.0
+"""How far below a frame's edge the first of what is in it is at most, with the frames that begin between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class Drawing:
     """Elements with a breakpoint at their place, or inside if they are folded."""
     heat: Mapping[str, tuple[int, str]]
     """The same for heat: of what is inside, the hottest."""
+    ends: list[tuple[float, float, float]]
+    """Where lines end, and how high they begin: y, x, y; from the top down."""
 
     def state(self, element: str) -> ElementState:
         """What an element shows."""
@@ -75,7 +81,8 @@ def draw(
     """The whole SVG, as text that ends with a newline."""
     states = States(graph.definition).of(statuses) if statuses else {}
     stops = frozenset(filter(None, map(graph.element_of, marks.breaks)))
-    drawing = Drawing(graph, layout, states, clean(prefix, 60), marks, stops, _heat(graph, marks))
+    ends = sorted((line.tip.y, line.tip.x, line.start.y) for line in layout.lines)
+    drawing = Drawing(graph, layout, states, clean(prefix, 60), marks, stops, _heat(graph, marks), ends)
     width = max(layout.width, LEGEND_WIDTH + 2 * PAD) if legend else layout.width
     height = layout.height + (LEGEND_HEIGHT if legend else 0)
     shift = (width - layout.width) / 2
@@ -135,16 +142,31 @@ def _heading(drawing: Drawing, cluster: Cluster) -> str:
     box, state = drawing.layout.frames[cluster.key], drawing.state(cluster.element)
     button = _button(drawing, cluster.opens, cluster.name or cluster.title, Point(box.left + PAD + 8, box.top + 15))
     left, y = box.left + PAD + (24 if button else 0), _n(box.top + 18)
+    left, name_at = _beside(drawing, cluster, left, box)
     number = f'id="{escape(drawing.prefix)}heading-{cluster.number}"'
     said = [f'<g class="heading" {number}{_stops(drawing, cluster.element)}>']
     said.append(f'<text x="{_n(left)}" y="{y}">{escape(cluster.title)}</text>')
     if cluster.name:
-        said.append(f'<text class="name" x="{_n(left + cluster.name_at)}" y="{y}">{escape(cluster.name)}</text>')
+        said.append(f'<text class="name" x="{_n(name_at)}" y="{y}">{escape(cluster.name)}</text>')
     if cluster.note:
         x = _n(box.right - PAD)
         said.append(f'<text class="note" x="{x}" y="{y}" text-anchor="end">{escape(cluster.note)}</text>')
     said += [_times(box, state), button, *_marks(drawing, cluster, box)]
     return "".join([*said, "</g>"])
+
+
+def _beside(drawing: Drawing, cluster: Cluster, left: float, box: Box) -> tuple[float, float]:
+    """Where title and name begin: to the right of a line that comes into the frame there, if there is room."""
+    name_at, clear = left + cluster.name_at, 10.0
+    wide = cluster.name_width or -10.0
+    most = box.right - PAD - (cluster.note_width + 16 if cluster.note else 0)
+    first, last = (bisect_left(drawing.ends, (box.top + below,)) for below in (TITLE, NEAR))
+    for x in sorted(x for _, x, start in drawing.ends[first:last] if start <= box.top):
+        if left - clear < x < left + cluster.name_at - 10 and x + clear + cluster.name_at + wide <= most:
+            left, name_at = x + clear, x + clear + cluster.name_at
+        elif name_at - clear < x < name_at + wide + clear and x + clear + wide <= most:
+            name_at = x + clear
+    return left, name_at
 
 
 def _edge(drawing: Drawing, edge: Edge, line: Line) -> str:
@@ -283,7 +305,7 @@ def _marks(drawing: Drawing, shown: Node | Cluster, box: Box) -> Iterator[str]:
     if shown.element in drawing.heat:
         level, text = drawing.heat[shown.element]
         said = clean(text, 24)
-        wide = columns(said) * 6.2 + 14
+        wide = columns(said) * 6.4 + 18
         left = box.right - wide - 10
         yield f'<g class="heat" data-heat="{min(4, max(0, level))}"><rect {_size(left, box.top - 9, wide, 18)} rx="9"/>'
         yield f'<text x="{_n(left + wide / 2)}" y="{_n(box.top + 4)}" text-anchor="middle">{escape(said)}</text></g>'

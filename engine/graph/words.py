@@ -124,8 +124,11 @@ def facts(part: Part) -> str:
             return joined("for each", at_once(part), "collects errors" if part.get("collect_errors") else "")
         case "do_until" | "do_while":
             return joined(repeat(part), plural(count_steps(part), "step"))
-        case "parallel" | "branch" as kind:
-            return joined(kind, mode(part) or at_once(part), plural(len(part.get("children") or ()), "arm"))
+        case "parallel":
+            return joined("parallel", at_once(part), plural(len(part.get("children") or ()), "arm"))
+        case "branch":
+            arms, mode = plural(len(part.get("children") or ()), "arm"), str(part.get("mode") or "")
+            return joined("branch", f"{arms}, {_OF_ARMS[mode]}" if mode in _OF_ARMS else arms)
         case kind:
             return joined(str(kind or "step"), plural(count_steps(part), "step"))
 
@@ -198,7 +201,8 @@ def condition(given: object) -> str:
     return "function" if given == LAMBDA else str(given or "?")
 
 
-_MODES = {"all": "every that holds", "first": "first that holds"}
+_MODES = {"all": "every arm that holds", "first": "first arm that holds"}
+_OF_ARMS = {"all": "all that hold", "first": "first that holds"}
 
 
 def mode(part: Part) -> str:

@@ -104,7 +104,10 @@ document.addEventListener("click", (event) => {
     openDialog(target.dataset.dialog);
   }
   else if (target?.matches("[data-theme-next]")) nextTheme();
-  else if (target?.matches("[data-close]")) target.closest(".notice")?.remove();
+  else if (target?.matches("[data-close]")) {
+    event.preventDefault(); // without a script the page is loaded without it
+    target.closest(".notice, .banner")?.remove();
+  }
   if (event.target instanceof HTMLDialogElement) event.target.close(); // beside it
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(event.target)) menu.open = false;

@@ -47,7 +47,7 @@ function swapList(page) {
 // Every link to this page, and what it asks for, keeps open what is open.
 function keepOpen(url) {
   const open = url.searchParams.getAll("open");
-  for (const name of ["href", "hx-get", "hx-post", "formaction", "action"]) {
+  for (const name of ["href", "hx-post", "data-address", "formaction", "action"]) {
     for (const element of document.querySelectorAll(`[${name}]:not([data-fold])`)) {
       const to = new URL(element.getAttribute(name), location.href);
       if (to.origin !== url.origin || (to.pathname !== url.pathname && to.pathname !== `${url.pathname}/regions`)) continue;

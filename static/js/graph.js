@@ -34,6 +34,7 @@ class Graph extends Viewport {
     const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
     this.whole = { width, height };
     this.nodes = [...svg.querySelectorAll(".node[data-place]")];
+    for (const sign of svg.querySelectorAll(".ico:empty")) sign.append(""); // room for what comes
     this.drawn = new Map(); // id -> element
     for (const element of svg.querySelectorAll(".node, .edge, .cluster, .heading")) this.drawn.set(element.id, element);
     this.places = new Map(); // place -> the element that shows it
@@ -312,7 +313,7 @@ function corner(parent, element, times) {
 
 function write(line, text) {
   if (line.textContent === text) return;
-  if (line.childNodes.length === 1 && line.firstChild.nodeType === Node.TEXT_NODE && text) line.firstChild.data = text;
+  if (line.childNodes.length === 1 && line.firstChild.nodeType === Node.TEXT_NODE) line.firstChild.data = text;
   else line.textContent = text;
 }
 

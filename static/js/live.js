@@ -81,7 +81,56 @@ async function refresh() {
   }
 }
 
+// A link to another step or tab of the run's page that is open; its address is the same but for that.
+function isWithin(href) {
+  const here = document.querySelector("#run-views [aria-current]");
+  if (!here) return false;
+  const view = (url) => [url.pathname, url.searchParams.get("view") ?? "graph", url.searchParams.getAll("open").sort()].join(" ");
+  const [from, to] = [here.href, href].map((one) => new URL(one, location.href));
+  return from.origin === to.origin && !to.hash && view(from) === view(to);
+}
+
+async function choose(href, isNew) {
+  try {
+    await (await import("./regions.js")).choose(href, isNew);
+  } catch {
+    location.assign(href); // as without scripts
+  }
+}
+
+function startChoosing() {
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("main a[href]:not([target], [download])");
+    const isPlain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+    if (!link || !isPlain || event.defaultPrevented || !isWithin(link.getAttribute("href"))) return;
+    event.preventDefault();
+    choose(link.getAttribute("href"), true);
+  });
+  // Back and forward; with other parts of the picture open the page is loaded.
+  addEventListener("popstate", () => {
+    if (!document.getElementById("run-views")) return;
+    if (isWithin(location.href)) choose(location.href, false);
+    else if (!location.hash) location.reload();
+  });
+  document.addEventListener("htmx:before:history:restore", (event) => {
+    if (document.getElementById("run-views")) event.preventDefault();
+  });
+}
+
+// What a run's frame has for everybody is put in its place by regions.js, which touches less than a swap; else htmx does.
+async function takeContent(message) {
+  const { content, ...rest } = frame(message);
+  if (!content || !Number.isInteger(rest.seq)) return;
+  try {
+    (await import("./regions.js")).take(content);
+    message.data = JSON.stringify(rest);
+  } catch {
+    // it can't be loaded
+  }
+}
+
 export function startLive() {
+  startChoosing();
   const on = (name, act) => document.addEventListener(name, act);
   on("htmx:ws:before:connection", ({ target }) => {
     const before = states.get(target);
@@ -100,6 +149,7 @@ export function startLive() {
   picked = document.querySelector("#inspector[data-picked]")?.dataset.picked ?? null;
   on("htmx:after:swap", tellPicture);
   on("studio:regions", tellPicture);
+  on("htmx:ws:before:message:incoming", ({ detail }) => detail.waitUntil(takeContent(detail.message)));
   on("htmx:ws:after:message:incoming", ({ target, detail }) => {
     const { after, seq, gap, picture, elements, whole } = frame(detail.message);
     if (Number.isInteger(seq)) continueAfter(detail.connection, seq);

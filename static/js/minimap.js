@@ -1,6 +1,8 @@
 // A small map of a large picture: a rectangle for each box, and the part that is shown.
 import { made, rectangle } from "./viewport.js";
 
+const COLOURED = new Set(["success", "running", "suspended", "waiting", "failed"]); // the others look alike
+
 export class Minimap {
   constructor(graph) {
     this.graph = graph;
@@ -32,7 +34,8 @@ export class Minimap {
 
   paint() {
     for (const [node, box] of this.boxes) {
-      if (box.dataset.status !== node.dataset.status) box.dataset.status = node.dataset.status;
+      const status = COLOURED.has(node.dataset.status) ? node.dataset.status : "";
+      if ((box.dataset.status ?? "") !== status) box.dataset.status = status;
     }
   }
 

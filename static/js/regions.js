@@ -1,11 +1,14 @@
 // What has changed on a run's page: asked for when a frame has come, and put in its place so that only what is different
-// is touched. What is about something else now (`data-of`) is replaced whole, and so is a row (`data-row`).
+// is touched. What is about something else now (`data-of`) is replaced whole, and so is what is small (`data-whole`), as
+// rows are.
 const PAUSE = 300; // milliseconds from one answer to the next question
 const MOST = 8; // rows that are changed one by one
 const OWN = new Set(["data-htmx-powered", "open"]); // attributes that the page itself sets
 const FOCUSABLE = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]";
 
 let isAsking = false;
+let begun = null; // what the page said when that was last asked
+let address = null;
 let isLate = false; // something has happened since it was asked
 
 export async function refresh() {
@@ -20,12 +23,50 @@ export async function refresh() {
   isAsking = false;
 }
 
+const addressed = () => document.querySelector("#follow[data-address]")?.dataset.address ?? null;
+
+// Another step, tab or window of events of the page that is open: only what is different is fetched, the picture stays.
+let latest = 0; // of several that were chosen in a row the last one counts
+
+export async function choose(href, isNew = true) {
+  const mine = ++latest;
+  const url = new URL(href, location.href);
+  const regions = new URL(`${url.pathname}/regions${url.search}`, url);
+  const question = new URL((begun === addressed() ? address : addressed()) ?? "", url).searchParams.get("question");
+  if (question) regions.searchParams.set("question", question);
+  const answer = await fetch(regions, { headers: { "HX-Request": "true", "HX-Current-URL": url.href } });
+  const html = await answer.text();
+  if (mine !== latest) return;
+  if (!answer.ok) throw new Error(`answered with ${answer.status}`);
+  if (isNew && url.href !== location.href) history.pushState(null, "", url.href);
+  const before = document.getElementById("inspector")?.dataset.of;
+  begun = addressed();
+  take(html);
+  turnTo(before);
+}
+
+// The list of a large workflow is not sent anew; the inspector begins at its top, on a phone below the picture.
+function turnTo(before) {
+  const { picked, of } = document.getElementById("inspector").dataset;
+  for (const link of document.querySelectorAll("#run-outline a[data-place]")) {
+    if (link.dataset.place === picked) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+  const inspector = document.querySelector(".run > .inspector");
+  inspector.querySelector(".pane").scrollTop = 0;
+  if (before !== of && matchMedia("(max-width: 760px)").matches) inspector.scrollIntoView();
+}
+
 async function bring() {
-  const address = document.querySelector("#follow[data-address]")?.dataset.address;
-  if (!address) return;
+  const said = addressed();
+  if (!said) return;
+  if (said !== begun) [begun, address] = [said, said]; // the page says something else since a button was pressed
+  const asked = address;
   try {
-    const answer = await fetch(address, { headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
-    if (answer.ok) take(await answer.text());
+    const answer = await fetch(asked, { headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
+    const html = answer.ok ? await answer.text() : "";
+    if (asked !== address || said !== addressed()) isLate = true; // the viewer is somewhere else by now
+    else if (html) take(html);
   } catch {
     // nobody answers: the light says so, and the frames of the next connection ask again
   }
@@ -35,7 +76,9 @@ export function take(html) {
   const made = new DOMParser().parseFromString(html, "text/html");
   for (const part of made.querySelectorAll("hx-partial")) {
     const old = document.querySelector(part.getAttribute("hx-target"));
-    if (old && part.firstElementChild) patch(old, part.firstElementChild);
+    const now = part.firstElementChild;
+    if (now?.dataset.address) address = now.dataset.address; // where to ask next: nobody sees it
+    else if (old && now) patch(old, now);
   }
   document.dispatchEvent(new CustomEvent("studio:regions"));
 }
@@ -55,10 +98,12 @@ function patch(old, made) {
 }
 
 function isOther(old, made) {
-  if (old.nodeName !== made.nodeName || old.id !== made.id || old.dataset.of !== made.dataset.of) return true;
-  if (old.hasAttribute("data-row")) return true;
+  if (old.nodeName !== made.nodeName || old.id !== made.id || about(old) !== about(made)) return true;
+  if (old.hasAttribute("data-row") || old.hasAttribute("data-whole")) return true;
   return made.getAttributeNames().some((name) => name.startsWith("hx-") && old.getAttribute(name) !== made.getAttribute(name));
 }
+
+const about = (element) => element.dataset.of ?? (element.matches(".pill") ? element.dataset.status : "");
 
 // Rows of which many are different are drawn anew at once, as when the scale of the timeline has grown.
 function isAnew(old, made) {
@@ -104,7 +149,7 @@ function alike(at, child, keys) {
 }
 
 const linkOf = (row) => (row.matches("a") ? row : row.querySelector("a"))?.getAttribute("href");
-const key = (node) => node.id || (node.matches?.("[data-row]") && linkOf(node)) || "";
+const key = (node) => node.id || node.dataset?.place || (node.matches?.("[data-row]") && linkOf(node)) || "";
 const counts = (node) => node.nodeType === Node.ELEMENT_NODE || (node.nodeType === Node.TEXT_NODE && !/^\s*\n\s*$/.test(node.data));
 
 function settled(node) {

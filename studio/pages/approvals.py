@@ -16,7 +16,6 @@ from engine import (
     NotSuspended,
     Suspension,
     UnknownRun,
-    redacted,
 )
 from studio.forms import MISSING, errors_from, parse
 from studio.hosting import EngineBlocked, Hosting
@@ -189,7 +188,7 @@ async def _story(hosting: Hosting, token: str, run_id: str) -> GoneView:
         if event.data.get("token") != token:
             continue
         if event.type == "step.suspended":
-            title, known = redacted(str(event.data.get("title") or "")), True
+            title, known = str(event.redacted().data.get("title") or ""), True
         elif event.type == "step.resumed":
             by = str(event.data.get("by") or "")
             return GoneView(token, run_id, run_href(run_id), "answered", title, by, event.at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -196,7 +197,12 @@ def _changes(found: Origin, value: Any) -> dict[str, Any]:
     """What is different in the fork."""
     if found.gives == "output":
         return {"outputs": {found.path: value}}
-    return {} if value == found.was else {"input": value}
+    return {} if _is_same(value, found.was) else {"input": value}
+
+
+def _is_same(value: Any, was: Any) -> bool:
+    """Whether two pieces of JSON say the same: to Python, ``true`` equals 1."""
+    return value == was and json.dumps(value, sort_keys=True) == json.dumps(was, sort_keys=True)
 
 
 async def _made(

@@ -63,6 +63,5 @@ class Launching:
         try:
             await run.start_soon(value, paused=paused, breakpoints=stops)
         except DataError:
-            await run.cancel()  # only what has ended can be deleted
             await self._engine.delete_run(run.run_id)
             raise

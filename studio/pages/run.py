@@ -7,16 +7,29 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Annotated, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from fastapi import Depends, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from engine import EngineError, Run, UnknownRun, WorkflowMissing
 from studio.hosting import EngineBlocked, Hosting
+from studio.packing import packed
 from studio.pages import live_parts as _live_parts  # noqa: F401 - registers what frames are made of
 from studio.pages.run_actions import address, perform
-from studio.pages.run_regions import Asked, all_names, always, asked_of, drawn, listed, look, regions, told, updates
+from studio.pages.run_regions import (
+    VIEWER,
+    Asked,
+    all_names,
+    always,
+    asked_of,
+    drawn,
+    listed,
+    look,
+    regions,
+    told,
+    updates,
+)
 from studio.pages.shell import PageRouter, page
 from studio.painter import painted
 from studio.rendering import Rendering
@@ -24,7 +37,7 @@ from studio.services import hosting_of, rendering_of
 from studio.views import events as events_view
 from studio.views import run as run_view
 from studio.views.graph import asked_open
-from studio.views.run import Place
+from studio.views.run import KEPT, Place
 from studio.views.run_head import DELETE_DIALOG, ENDED, facts
 
 router = PageRouter()
@@ -108,6 +121,7 @@ async def run_page(
 
 @router.get("/runs/{run_id}/regions")
 async def show_regions(
+    request: Request,
     hosting: Host,
     rendering: Pages,
     run_id: str,
@@ -119,6 +133,7 @@ async def show_regions(
     """What has changed on a page that is open: the same partials, at the place where the viewer is.
 
     ``question`` and ``stamp`` say which question and which state of the step it shows: what is the same is left out.
+    Without a stamp the viewer waits for what was chosen.
     """
     began = time.perf_counter()
     found = await look(hosting, run_id, asked)
@@ -129,11 +144,11 @@ async def show_regions(
         names.append("inspector")
     if (found.question.token if found.question else "") != question:
         names.append("run_question")
-    answer = HTMLResponse(updates(rendering, [*names, "inspector_tabs", "follow"], made))
+    answer = HTMLResponse(updates(rendering, [*names, *VIEWER, "follow"], made))
     cost = time.perf_counter() - began
-    if cost > DEAR:  # the page asks again when it has this: a long run leaves the server its time for others
+    if stamp and cost > DEAR:  # the page asks again when it has this: a long run leaves the server its time for others
         await asyncio.sleep(min(PATIENCE, 3 * cost))
-    return answer
+    return packed(request, answer)
 
 
 @router.get("/runs/{run_id}/events.ndjson")
@@ -166,9 +181,8 @@ async def ask_to_delete(request: Request, hosting: Host, run_id: str) -> Respons
 @router.post("/runs/{run_id}/{verb}")
 async def act(request: Request, hosting: Host, run_id: str, verb: str) -> Response:
     """Press a button of the run's page."""
-    form = await request.form()
     run = await hosting.engine.get_run(run_id)
-    return await answered(request, hosting, run, lambda: perform(hosting, run, verb, str(form.get("step", ""))))
+    return await answered(request, hosting, run, lambda: perform(hosting, run, verb))
 
 
 async def answered(
@@ -192,24 +206,24 @@ async def answered(
     except EngineError as error:
         if not (isinstance(error, EngineBlocked) and error.under_way):
             problem, status = str(error), 503 if isinstance(error, EngineBlocked) else 409
-    there = here if stays or problem else replace(here, step=None, tab=None)
+    there = here if stays or problem else replace(here, step=None, tab=here.tab if here.tab in KEPT else None)
     if (where or home) == home and request.headers.get("hx-request"):
         return await _live(request, hosting, run, there, problem=problem, status=status)
     if problem:
         return await run_page(request, hosting, run.run_id, there, problem=problem, status=status)
     if (where or home) == home and "view" in await request.form():  # pressed on the run's page, not in a list
         place = Place(run.run_id, there.view, there.step or "", there.tab or "", opened=there.opened)
-        where = place.href() if stays else place.view_href()
+        where = place.href() if stays else place.view_href(there.tab or "")
     return RedirectResponse(where or home, 303)
 
 
 async def _here(request: Request) -> Asked:
     """Where the viewer was who pressed a button: what the form says, and which parts of the picture were open."""
     form = await request.form()
-    step, tab = (str(form[name]) if name in form else None for name in ("step", "tab"))
     page = request.headers.get("hx-current-url") or request.headers.get("referer") or ""
-    opened = asked_open(parse_qs(urlsplit(page).query).get("open", ()))
-    return Asked(str(form.get("view", "graph")), step, tab, opened=opened)
+    query = parse_qs(page.partition("#")[0].partition("?")[2], keep_blank_values=True)
+    step, tab = (str(form[name]) if name in form else query.get(name, [None])[-1] for name in ("step", "tab"))
+    return Asked(str(form.get("view", "graph")), step, tab, opened=asked_open(query.get("open", ())))
 
 
 async def _live(
@@ -220,6 +234,6 @@ async def _live(
     made = regions(found, asked, problem=problem)
     made |= listed(found, made)
     place: Place = made["place"]
-    now = place.view_href() if asked.step is None else place.href()
+    now = place.view_href(place.tab if asked.tab else "") if asked.step is None else place.href()
     html = updates(rendering_of(request), all_names(made), made)
-    return HTMLResponse(html, status, headers={"hx-replace-url": now})
+    return packed(request, HTMLResponse(html, status, headers={"hx-replace-url": now}))

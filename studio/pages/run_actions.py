@@ -10,7 +10,7 @@ from engine import EngineError, Run
 from studio.hosting import Hosting
 
 
-async def perform(hosting: Hosting, run: Run, verb: str, at: str = "") -> str:
+async def perform(hosting: Hosting, run: Run, verb: str) -> str:
     """Do what a button says; where to go after that."""
     match verb:
         case "pause":
@@ -24,8 +24,6 @@ async def perform(hosting: Hosting, run: Run, verb: str, at: str = "") -> str:
                 raise EngineError(f"run {run.run_id!r} has ended; there is nothing to cancel")
         case "rerun":
             return address((await hosting.act(run.rerun)).run_id)
-        case "fork":
-            return address((await hosting.act(lambda: run.fork(at))).run_id)
         case "delete":
             await hosting.act(lambda: hosting.engine.delete_run(run.run_id))
             return "/runs"

@@ -28,6 +28,9 @@ from studio.views.timeline import timeline
 MOST_READ = 5_000
 """Events that are looked through for the attempts and logs of one step, and for the state around it."""
 
+VIEWER = ("run_views", "inspector_tabs")
+"""The partials whose links say where the viewer is."""
+
 MOST_LISTED = 120
 """Steps that the list beside the picture may have to be kept up to date."""
 
@@ -150,10 +153,12 @@ def regions(found: Looked, asked: Asked, *, problem: str = "") -> dict[str, Any]
         run_view.tab_of(asked.tab, chosen),
         asked.before,
         asked.opened,
+        asked.step is None and asked.tab is None,
     )
     rows = timeline(found.result.steps, found.statuses, found.recent, found.now, breaks)
     return {
         "place": place,
+        "opening": _opening(place),
         "header": header(
             found.run.run_id,
             found.run.workflow_id,
@@ -188,21 +193,20 @@ def drawn(found: Looked, made: Mapping[str, Any]) -> dict[str, Any]:
         selected=place_of(made["place"].step),
         follows=found.result.status not in ENDED,
         breaks=made["breaks"],
-        opening=_opening(made["place"]),
+        opening=made["opening"],
     )
     return {"graph": graph, "outline": graph.outline}
 
 
 def _opening(place: Place) -> Opening:
-    return Opening(place.opened, lambda opened: replace(place, opened=opened).href())
+    return Opening(place.opened, lambda opened: replace(place, opened=opened).shows(place.view))
 
 
 def listed(found: Looked, made: Mapping[str, Any]) -> dict[str, Any]:
     """The list beside the picture, if it is short enough to be sent whenever something has happened."""
     if found.workflow is None or len(found.workflow.plan.places) > MOST_LISTED:
         return {}
-    opening = _opening(made["place"])
-    return {"outline": outline(found.workflow, found.statuses, breaks=made["breaks"], opening=opening)}
+    return {"outline": outline(found.workflow, found.statuses, breaks=made["breaks"], opening=made["opening"])}
 
 
 def _follow(place: Place, found: Looked, chosen: run_view.Inspector, asked: Asked) -> run_view.Follow | None:
@@ -232,7 +236,7 @@ def told(found: Looked, asked: Asked, made: Mapping[str, Any]) -> dict[str, Any]
 
 def all_names(made: Mapping[str, Any]) -> list[str]:
     """The partials of everything on the page that can change."""
-    return [*always(made), "inspector", "run_question", "inspector_tabs", "follow"]
+    return [*always(made), "run_problem", "inspector", "run_question", *VIEWER, "follow"]
 
 
 def always(made: Mapping[str, Any]) -> list[str]:

@@ -20,6 +20,15 @@ Source = Workflow[Any, Any] | Mapping[str, Any]
 LONGEST_OPEN = 4_000
 """Characters of what one address may open: every link of the page says it again."""
 
+LEGEND = (
+    "success", "bailed", "running", "retrying", "suspended", "waiting", "failed", "interrupted", "canceled", "paused",
+    "held", "skipped",
+)  # fmt: skip
+"""Statuses in the order in which they are explained."""
+
+MAY_COME = ("success", "running", "suspended", "failed", "skipped")
+"""What is explained below any run that goes on."""
+
 _UNNAMED = frozenset({"start", "end", "join"})
 _WIDE, _HIGH = 120.0, 64.0
 
@@ -59,7 +68,9 @@ class GraphView:
     outline: tuple[OutlineItem, ...]
     selected: str = ""
     follows: bool = False
-    has_legend: bool = False
+    legend: tuple[str, ...] = ()
+    """The statuses that are explained below it."""
+
     hidden: tuple[Hidden, ...] = ()
 
 
@@ -131,7 +142,15 @@ def picture(
     )
     hidden = tuple(Hidden(one.element, json.dumps(one.opens), json.dumps(one.places)) for one in graph.inside())
     made = _outline(graph, statuses or {}, breaks, opening)
-    return GraphView(id, f"Graph of {graph.id}", svg, made, selected, follows, statuses is not None, hidden)
+    return GraphView(id, f"Graph of {graph.id}", svg, made, selected, follows, _legend(statuses, follows), hidden)
+
+
+def _legend(statuses: Mapping[str, str] | None, follows: bool) -> tuple[str, ...]:
+    """What occurs; of a run that goes on also what may come."""
+    if statuses is None:
+        return ()
+    found = {*statuses.values(), *(MAY_COME if follows else ())}
+    return tuple(status for status in LEGEND if status in found)
 
 
 def outline(

@@ -23,6 +23,11 @@ MOST_ITERATIONS = 60
 
 VIEWS = ("graph", "timeline", "journal")
 TABS = ("data", "attempts", "logs", "error", "code", "events", "state")
+KEPT = ("attempts", "logs", "code", "events", "state")
+"""Tabs that stay when the step goes on with the run: the others are what is shown where none is chosen."""
+
+OF_STEPS = ("attempts", "code")
+"""Tabs that only a step has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,8 @@ class Place:
     before: int | None = None
     opened: frozenset[str] = frozenset()
     """Folded parts of the picture that are open."""
+    goes_along: bool = False
+    """No step was chosen: it is the one where something happens."""
 
     @property
     def graph_place(self) -> str:
@@ -56,9 +63,13 @@ class Place:
         """The address of another step; a tab that both have stays."""
         return self.href(step=step, before=None, tab=self.tab if self.tab in ("attempts", "logs", "code") else "")
 
-    def view_href(self) -> str:
+    def shows(self, view: str) -> str:
+        """The address of another view, where the step goes along if it does here."""
+        return replace(self, view=view).view_href() if self.goes_along else self.href(view=view)
+
+    def view_href(self, tab: str = "") -> str:
         """The address of the view alone: the step is then the one where something happens."""
-        return self._address({"view": self.view})
+        return self._address({"view": self.view, "tab": tab} if tab else {"view": self.view})
 
     def _address(self, query: Mapping[str, Any]) -> str:
         return with_open(f"/runs/{quote(self.run_id, safe='')}?{urlencode(query)}", self.opened)
@@ -292,7 +303,7 @@ def _why(events: Iterable[Event], path: str) -> Any:
 
 def tab_of(asked: str | None, found: Inspector) -> str:
     """The tab that is shown: the one asked for, else the error where there is one."""
-    if asked in TABS:
+    if asked in TABS and (found.path or asked not in OF_STEPS):
         return asked
     return "error" if found.fault is not None else "data"
 

@@ -221,8 +221,9 @@ def scaled(parts: Iterable[Part]) -> tuple[Scale, list[tuple[float, float]]]:
     is_live = any(part.is_open for part in every)
     shown = max(stepped(working * IDLE_SHARE) if is_live else working * IDLE_SHARE, 0.05)
     idle = [(begin, end) for begin, end in free if end - begin > max(IDLE, 3 * shown)]
+    waits = [span for span in free[-1:] if is_live and span not in idle and span[0] < span[1]]  # its width stays, too
     edges = [(first, 0.0)]
-    for begin, end in idle:
+    for begin, end in idle + waits:
         before = edges[-1]
         edges.append((begin, before[1] + begin - before[0]))
         edges.append((end, edges[-1][1] + shown))

@@ -47,8 +47,8 @@ def log() -> tuple[logging.Logger, StringIO]:
     written = StringIO()
     handler = logging.StreamHandler(written)
     handler.setFormatter(LogLines())
-    logger = logging.getLogger("tests.of.lines")
-    logger.handlers, logger.propagate = [handler], False
+    logger = logging.Logger("tests.of.lines")  # of nobody, so that nothing else reads what steers terminals
+    logger.addHandler(handler)
     return logger, written
 
 

@@ -46,18 +46,22 @@ WATCH = """
 TOUCHED = """
 (() => {
   const touched = (window.touched = { graph: new Set(), page: new Set() });
+  const came = new Set();
+  const isPart = (node) => [...came].some((one) => one !== node && one.contains(node));
   new MutationObserver((changes) => {
+    for (const { addedNodes } of changes) for (const node of addedNodes) came.add(node);
     for (const { target, addedNodes } of changes) {
       for (const node of [target, ...addedNodes]) {
-        touched.page.add(node);
         const element = node.nodeType === 1 ? node : node.parentElement;
+        if (isPart(node) || element?.closest('[data-since]')) continue;
+        touched.page.add(node);
         if (element?.closest('svg.graph, #graph, [data-graph]')) touched.graph.add(node);
       }
     }
   }).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
 })();
 """
-"""Notes every node of the page that changes."""
+"""Notes every node of the page that changes, or is put in with what is in it; clocks do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +171,14 @@ def graphs(browser: Browser, studio: Studio, repetitions: int) -> Iterator[Figur
         yield opens(f"{title}: workflow, the first time,", [opened(browser, studio, f"/workflows/{name}")])
         again = [opened(browser, studio, f"/workflows/{name}") for _ in range(repetitions)]
         yield opens(f"{title}: workflow", again)
-        yield Figure(f"{title}: over the wire", max(one.sent for one in again) / 1000, "kB")
+        yield Figure(f"{title}: workflow, over the wire", max(one.sent for one in again) / 1000, "kB", 150)
         run = begin(studio, name, paused=True)
-        yield opens(f"{title}: run", [opened(browser, studio, f"/runs/{run}") for _ in range(repetitions)])
+        shown = [opened(browser, studio, f"/runs/{run}") for _ in range(repetitions)]
+        yield opens(f"{title}: run", shown)
+        yield Figure(f"{title}: run, over the wire", max(one.sent for one in shown) / 1000, "kB", 150)
         graph, page = touched_by_a_step(browser, studio, run)
         yield Figure(f"{title}: nodes of the picture touched by a step", graph, "", 20)
-        yield Figure(f"{title}: nodes of the page touched by a step", page, "")
+        yield Figure(f"{title}: nodes of the page touched by a step", page, "", 20)
         press(studio, run, "cancel")
 
 

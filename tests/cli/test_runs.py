@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shlex
 import signal
 from pathlib import Path
 
@@ -139,7 +140,7 @@ def test_a_run_is_not_taken_over_without_its_code(folder: Path) -> None:
     leave(folder, ("abc-1", "asks", "Ada"))
     code, out, err = studio("takeover", "abc", "--target", "studio.examples", cwd=folder)
     assert (code, out) == (2, "")
-    assert err.startswith("run abc-1 is of workflow 'asks', whose code is not here (there is: csv-import, order, ")
+    assert err.startswith("run abc-1 is of workflow 'asks', whose code is not here (there is: weather, csv-import, ")
     assert studio("runs", "--json", cwd=folder)[1].count('"blocked": null') == 1
 
 
@@ -150,3 +151,12 @@ def test_a_pipe_that_is_closed_early_is_no_error(folder: Path) -> None:
         running.stdout.close()
         assert (running.wait(10), running.stderr and running.stderr.read()) == (0, "")
         running.stdout = None
+
+
+def test_a_store_may_have_any_name_and_is_named_so_that_a_shell_takes_it(folder: Path) -> None:
+    code, out, _ = studio("run", "asks", "--input", '"Ada"', "--store", "my runs 50%41.db", cwd=folder)
+    assert code == 3
+    assert (folder / "my runs 50%41.db").exists()
+    (words,) = re.findall(r"Go on with it: studio (.*)", out)
+    assert studio(*shlex.split(words), "--answer", '"fine"', cwd=folder)[0] == 0
+    assert studio("runs", "--store", "sqlite:///my%20runs%2050%2541.db", cwd=folder)[1].count("success") == 1

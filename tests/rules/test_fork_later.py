@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine import Engine, NotStarted, StepContext, Workflow, create_step, create_workflow
-from tests.fixtures import OpenEngine, launch, lines
+from tests.fixtures import OpenEngine, add, launch, lines
 from tests.rules.steps import Counted
 
 
@@ -47,6 +47,16 @@ async def test_rerun_is_a_new_run_with_the_same_input(open_engine: OpenEngine) -
     result = await again.wait()
     assert (result.input, result.result) == ({"n": 1}, [{"n": 2}, {"x": 1}, {"y": 2}])
     assert (again.parent_run_id, count.taken(), await lines(again)) == (run.run_id, {"a": 2}, await lines(run))
+
+
+async def test_rerun_of_a_run_to_which_much_happened_before_it_was_started(open_engine: OpenEngine) -> None:
+    engine = await open_engine(create_workflow(id="w").then(add("a")))
+    run = await engine.create_run("w")
+    for _ in range(25):
+        await run.set_breakpoints([])
+    await run.start({"n": 1})
+
+    assert (await (await run.rerun()).wait()).result == {"n": 2}
 
 
 async def test_rerun_of_a_run_that_was_never_started(open_engine: OpenEngine) -> None:

@@ -155,6 +155,7 @@ async def test_a_run_that_was_never_started_is_deleted(open_engine: OpenEngine) 
     engine = await open_engine(*flows())
     run = await engine.create_run("ask")
     await run.set_breakpoints(["a"])
+    await engine.send_event(run.run_id, "early", 1)
 
     await engine.delete_run(run.run_id)
 

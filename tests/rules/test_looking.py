@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine import DefinitionChanged, Engine, Run, StepContext, Workflow, create_workflow, step
+from engine import DefinitionChanged, Engine, Run, StepContext, Workflow, create_workflow, recovery, step
 from engine.events import Fact
 from tests.fixtures import add
 
@@ -82,6 +82,18 @@ async def test_a_look_follows_the_definition_that_is_loaded(sqlite_url: str) -> 
         assert (await seen(run))[1] == {"ask": "success", "more": "success"}
 
 
+async def test_a_look_goes_by_what_the_run_has_recorded_once_code_that_is_not_loaded_goes_on(sqlite_url: str) -> None:
+    """Another process still has the code that the run was made with; what is loaded here fits for a while."""
+    old, new = (create_workflow(id="w").then(ask).then(add(last)) for last in ("old", "new"))
+    async with Engine([old], store=sqlite_url) as engine, Engine([new], store=sqlite_url, recover=False) as other:
+        run = await engine.create_run("w")
+        await run.start({"n": 0})
+        looked = await other.get_run(run.run_id)
+        assert (await seen(looked))[1] == {"ask": "suspended"}
+        await run.resume(5)
+        assert await seen(looked) == await seen(run)
+
+
 async def test_runs_that_were_not_looked_at_for_a_while_are_folded_anew(sqlite_url: str) -> None:
     async with Engine([flow()], store=sqlite_url) as engine:
         runs = [await engine.create_run("w") for _ in range(20)]
@@ -91,3 +103,18 @@ async def test_runs_that_were_not_looked_at_for_a_while_are_folded_anew(sqlite_u
         handles = [await engine.get_run(run.run_id) for run in runs]
         for _ in range(2):
             assert {(await run.result()).status for run in handles} == {"suspended"}
+
+
+async def test_what_is_kept_folded_has_a_size_and_the_last_run_is_kept(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "KEPT_BYTES", 5)
+    async with Engine([flow()], store=sqlite_url) as engine:
+        runs = [await engine.create_run("w") for _ in range(3)]
+        for run in runs:
+            await run.start({"n": 0})
+    async with Engine([flow()], store=sqlite_url, recover=False) as engine:
+        looks = engine._runs._looks
+        for run in runs:
+            await looks.state(run.run_id, engine.plans["w"])
+            assert list(looks._kept.runs) == [run.run_id]

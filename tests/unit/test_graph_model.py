@@ -96,7 +96,7 @@ def test_the_line_under_an_id_says_what_it_is() -> None:
     assert subs["sleep-2"] == "sleep · until 2026-01-01 00:00"
     assert subs["vip/wait-1"] == "waits for payment"
     assert subs["review/approve[]"] == "for each · one by one"
-    assert subs["route"] == "every that holds"
+    assert subs["route"] == "every arm that holds"
 
 
 MAPS = {
@@ -142,7 +142,7 @@ def test_a_function_without_a_name_is_called_computed_or_function() -> None:
     graph = build_graph(flow)
     assert "<lambda>" not in str([graph.nodes, graph.edges, graph.clusters])
     subs = {node.place: node.sub for node in graph.nodes.values()}
-    assert (subs["s"], subs["u"], subs["branch-1"]) == ("sleep · computed", "sleep · computed", "first that holds")
+    assert (subs["s"], subs["u"], subs["branch-1"]) == ("sleep · computed", "sleep · computed", "first arm that holds")
     assert [edge.label for edge in graph.edges if edge.label] == ["until function", "function", "no match"]
 
 
@@ -173,7 +173,7 @@ def test_folding_makes_one_box() -> None:
     folded = {node.place: (node.title, node.sub) for node in graph.nodes.values() if node.folded}
     assert folded == {
         "review": ("review", "workflow · 3 steps"),
-        "route": ("route", "branch · every that holds · 2 arms"),
+        "route": ("route", "branch · 2 arms, all that hold"),
         "rounds": ("rounds", "until state.done · 7 steps"),
         "batch": ("batch", "for each · 8 at once · collects err…"),
     }

@@ -249,3 +249,17 @@ def test_words() -> None:
     assert shorten("abcdef", 4) == "abc…"
     assert columns("日本e\u0301") == 5
     assert clean("a\nb\x00c\ud800") == "a b c\ufffd"
+
+
+@pytest.mark.parametrize("name", ["round", "a", "do_it_again_until_it_fits"])
+def test_no_line_goes_through_the_name_of_a_frame(name: str) -> None:
+    root = parsed(to_svg(definition(step("a"), loop("l", nested(name, step("b")), "n > 5"), step("c"))))
+    found = {text.text: float(text.get("x", "")) for text in root.iter(f"{SVG}text")}
+    frame = root.find(f".//{SVG}g[@class='cluster']/{SVG}rect")
+    assert frame is not None
+    left, top, width = (float(frame.get(key, "")) for key in ("x", "y", "width"))
+    arrows = [str(one.get("points")).split()[-1].split(",") for one in root.iter(f"{SVG}polygon")]
+    entering = next(float(x) for x, y in arrows if top < float(y) < top + 60)
+    end = found[name] + columns(name) * 6.6
+    assert left < found["do until"] < found[name] < end < left + width
+    assert not found[name] - 6 < entering < end + 6

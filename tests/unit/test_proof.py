@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import weakref
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
@@ -15,7 +17,8 @@ import pytest
 from pydantic import BaseModel, Field, SecretStr, TypeAdapter, field_validator
 
 from engine.proof import Proof
-from engine.schema import compile_schema
+from engine.schema import ANY, compile_schema
+from engine.values import Value
 
 Kind = TypeVar("Kind")
 
@@ -189,6 +192,18 @@ def test_what_was_proven_is_not_looked_at_again() -> None:
     assert anew.items is not box.items
     assert known == [True, True, True, False]
     assert prove(Box[Item], same) is None
+
+
+def test_an_object_that_nobody_needs_any_more_is_not_kept_by_its_proof() -> None:
+    """Another type reads what was written."""
+    box = Box[Item](items=tuple(Item(id=number, title="x" * 100) for number in range(1000)))
+    value = Value.handed_on(box, compile_schema(Box[Item]), written=False)
+    assert value.proof is not None
+    kept = weakref.ref(box)
+    del box
+    value.take(ANY)
+    gc.collect()
+    assert kept() is None
 
 
 def test_what_is_new_is_looked_at() -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from datetime import UTC, datetime
+
 import pytest
 
-from engine import redacted, register_secret, without_secrets
+from engine import Event, RunResult, StepRecord, redacted, redaction, register_secret, without_secrets
 from engine.redaction import HIDDEN, is_sensitive, redacted_text, redacted_traceback
+
+TEXTS = [f"secret number {number}" for number in range(1000)]
 
 
 @pytest.mark.parametrize(
@@ -125,3 +130,41 @@ def test_no_text_takes_long() -> None:
 def test_a_form_begins_without_secrets() -> None:
     data = {"user": "ada", "password": "pw", "urls": ["postgres://ada:pw@db/x", "b"], "note": "token=abcdefg"}
     assert without_secrets(data) == {"user": "ada", "urls": [None, "b"]}
+
+
+def test_a_registered_secret_is_hidden_in_the_name_of_a_field() -> None:
+    register_secret("key-of-the-cellar")
+    assert redacted({"key-of-the-cellar": 1, "a": {"by key-of-the-cellar": 2}}) == {HIDDEN: 1, "a": {f"by {HIDDEN}": 2}}
+
+
+def test_a_field_that_is_called_like_a_learned_secret_keeps_its_name() -> None:
+    assert redacted({"password": "attic door", "attic door": 1}) == {"password": HIDDEN, "attic door": 1}
+
+
+@pytest.mark.parametrize("data", [{"secrets": TEXTS}, [{"password": text} for text in TEXTS]])
+def test_of_many_secrets_the_last_are_known_elsewhere(data: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are put in order once, not once for each."""
+    known = redaction._known
+    sort, sorts = known._sort, list[int]()
+    monkeypatch.setattr(known, "_sort", lambda: (sorts.append(1), sort()))
+    redacted(data)
+    assert len(sorts) == 1
+    assert len(known._learned) == redaction.MOST_LEARNED
+
+
+def test_what_is_a_secret_in_one_part_is_hidden_in_those_before_it() -> None:
+    payload = {"title": "Is green-kettle-5 right?", "payload": {"password": "green-kettle-5"}}
+    event = Event(1, "r", datetime.now(UTC), "step.suspended", data=payload)
+    record = StepRecord("success", input="green-kettle-6", output={"token": "green-kettle-6"})
+    result = RunResult("success", "r", "w", "green-kettle-7", {}, result={"token": "green-kettle-7"})
+
+    assert event.redacted().data["title"] == f"Is {HIDDEN} right?"
+    assert record.redacted().input == HIDDEN
+    assert result.redacted().input == HIDDEN
+
+
+def test_neither_a_long_name_nor_a_long_secret_is_kept() -> None:
+    name, text = "x" * 100_000 + "_password", "y" * 100_000
+    before = sys.getrefcount(name), sys.getrefcount(text)
+    assert redacted([{name: "a"}, {"password": text}])[1] == {"password": HIDDEN}
+    assert (sys.getrefcount(name), sys.getrefcount(text)) == before

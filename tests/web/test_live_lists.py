@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient, WebSocketTestSession
 
-from engine import Run, StepContext, create_workflow, step
+from engine import Run, RunRow, StepContext, create_workflow, step
 from studio.app import create_app
 from studio.catalog import Loaded
 from studio.hosting import Hosting
 from studio.live import LIST_VIEWS, ListMoment, ListView
+from studio.pages import live_lists
 from tests.fixtures import add
 from tests.web.waiting import until
 
@@ -251,6 +252,24 @@ def test_an_address_that_means_nothing_gives_the_counters_alone(site: Site) -> N
         with site.client.websocket_connect(f"ws://127.0.0.1:4111/ws?{query}", headers=POST) as socket:
             frame = socket.receive_json()
             assert (frame["counts"], "count-runs" in frame["content"]) == ({}, True), query
+
+
+def test_what_a_frame_failed_to_say_is_in_the_next(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits, said, failed = site.launch("asks"), live_lists._run, list[str]()
+
+    def fails_once(row: RunRow) -> str:
+        if not failed:
+            failed.append(row.status)
+            raise OSError("no room")
+        return said(row)
+
+    monkeypatch.setattr(live_lists, "_run", fails_once)
+    with site.watch("/runs") as (_, frames):
+        frames.next()
+        site.answer(waits)
+        until(lambda: failed)
+        site.launch("good")
+        assert text(frames.until(f"state-{waits.run_id}", "success")["run-chips"]) == "all 2 success 2"
 
 
 def test_a_frame_is_made_once_for_pages_that_ask_alike(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -173,7 +173,7 @@ def test_with_a_script_a_button_brings_the_changed_parts_and_the_address(verb: s
         assert answer.status_code == 200
         assert re.findall(r'hx-target="#([\w-]+)"', answer.text) == [
             "run-status", "run-facts", "run-actions", "run-banner", "run-breaks", "timeline", "timeline-total",
-            "run-outline", "inspector", "run-question", "inspector-tabs", "follow",
+            "run-outline", "run-problem", "inspector", "run-question", "run-views", "inspector-tabs", "follow",
         ]  # fmt: skip
         stays = verb == "breakpoints"
         where = f"/runs/{run}?view=graph" + ("&step=third&tab=data" if stays else "")
@@ -194,6 +194,15 @@ def test_parts_of_the_picture_that_were_open_stay_open() -> None:
         headers = {**POST["headers"], "hx-request": "true", "hx-current-url": was}
         answer = at.client.post(f"/runs/{run}/step", data=data, headers=headers)
         assert answer.headers["hx-replace-url"] == f"/runs/{run}?view=graph&open=inner"
+
+
+@pytest.mark.parametrize("page", ["http://[", "x?open=%ff&open=inner#?open=a", ""])
+def test_whatever_page_a_request_says_it_comes_from_a_button_works(page: str) -> None:
+    with studio(TWO) as at:
+        run = at.start("two", {"n": 0}, paused=True)
+        headers = {**POST["headers"], "hx-request": "true", "hx-current-url": page}
+        data = {"view": "graph", "at": "first", "when": "before"}
+        assert at.client.post(f"/runs/{run}/breakpoints", data=data, headers=headers).status_code == 200
 
 
 def test_with_a_script_what_is_refused_is_said_in_the_banner() -> None:

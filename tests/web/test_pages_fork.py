@@ -38,7 +38,13 @@ async def use(sealed: Sealed) -> int:
     return sealed.n + len(sealed.key.get_secret_value())
 
 
+@step
+async def given(data: Any) -> Any:
+    return data
+
+
 SHOP = create_workflow(id="shop").then(take).then(pack)
+ANY = create_workflow(id="any").then(given)
 AS_IT_WAS = "Fork with the input as it was"
 SEALED = create_workflow(id="sealed", input_schema=Sealed).then(use)
 
@@ -70,6 +76,13 @@ def test_a_fork_with_another_input_runs_with_it_and_the_original_stays() -> None
         made = answer.headers["location"].removeprefix("/runs/")
         assert (answer.status_code, at.rest(made).result) == (303, {"packed": "5 coffee"})
         assert at.rest(run).result == {"packed": "3 tea"}
+
+
+def test_an_input_that_only_python_takes_for_the_same_is_another() -> None:
+    with studio(ANY) as at:
+        run = at.start("any", {"flag": 1})
+        answer = forked(at, run, _mode="json", step="given", _json='{"flag": true}')
+        assert at.rest(answer.headers["location"].removeprefix("/runs/")).to_dict()["result"]["flag"] is True
 
 
 def test_a_wrong_input_is_said_beside_its_field_and_what_was_typed_stays() -> None:

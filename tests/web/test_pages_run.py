@@ -8,6 +8,8 @@ import re
 import threading
 from contextlib import suppress
 
+import pytest
+
 from engine import RetryPolicy, Run, StepContext, create_workflow, step
 from studio.hosting import EngineBlocked
 from studio.views.run_head import header
@@ -318,15 +320,40 @@ def test_regions_leave_out_what_the_viewer_has_already() -> None:
     with studio(ASKS) as at:
         run = at.start("asks", {"n": 1})
         html = at.page(f"/runs/{run}")
-        found = re.search(r'id="follow" hidden hx-get="([^"]+)"', html)
+        found = re.search(r'id="follow" hidden data-address="([^"]+)"', html)
         assert found
         again = at.page(found[1].replace("&amp;", "&"))
         assert re.findall(r'hx-target="#([\w-]+)"', again) == [
             "run-status", "run-facts", "run-actions", "run-banner", "run-breaks", "timeline", "timeline-total",
-            "run-outline", "inspector-tabs", "follow",
+            "run-outline", "run-views", "inspector-tabs", "follow",
         ]  # fmt: skip
         fresh = at.page(f"/runs/{run}/regions")
         assert {"inspector", "run-question"} <= set(re.findall(r'hx-target="#([\w-]+)"', fresh))
+
+
+def test_regions_leave_out_what_became_of_a_button_and_are_compressed() -> None:
+    with studio(ASKS) as at:
+        run = at.start("asks", {"n": 1})
+        answer = at.client.get(f"/runs/{run}/regions", headers={"accept-encoding": "gzip"})
+        assert answer.headers["content-encoding"] == "gzip"
+        targets = re.findall(r'hx-target="#([\w-]+)"', answer.text)
+        assert ("run-banner" in targets, "run-problem" in targets) == (True, False)
+        refused = at.press(run, "delete", view="graph", step="ask", tab="data")
+        assert refused.status_code == 409
+        said = refused.text.partition('id="run-problem"')[2].partition('id="run-banner"')[0]
+        assert 'role="alert"' in said
+        assert f'href="/runs/{run}?view=graph&amp;step=ask&amp;tab=data" data-close>Dismiss' in said
+
+
+@pytest.mark.parametrize(("tab", "kept"), [("events", "&tab=events"), ("logs", "&tab=logs"), ("data", ""), ("", "")])
+def test_without_a_script_step_and_continue_keep_the_tab_that_was_chosen(tab: str, kept: str) -> None:
+    with studio(TWO) as at:
+        run = at.start("two", {"n": 1}, paused=True)
+        for verb in ("step", "continue"):
+            answer = at.press(run, verb, view="journal", step="first", tab=tab)
+            assert (answer.status_code, answer.headers["location"]) == (303, f"/runs/{run}?view=journal{kept}")
+        at.rest(run)
+        assert 'aria-current="page">Data' in at.page(f"/runs/{run}?step=&tab=code")  # only a step has code
 
 
 def test_an_unknown_run_and_a_wrong_window_are_told_plainly() -> None:

@@ -224,7 +224,9 @@ def test_a_launch_from_another_site_is_refused(client: TestClient, hosting: Host
 def test_the_picture_takes_statuses_by_path() -> None:
     view = picture(shop(), {"pack": "success", "wrap": "running", "wrap/tie": "running"}, selected="wrap/tie")
     assert [(item.place, item.status) for item in view.outline] == [("pack", "success"), ("wrap/tie", "running")]
-    assert (view.selected, view.has_legend, picture(shop()).has_legend) == ("wrap/tie", True, False)
+    assert (view.selected, view.legend, picture(shop()).legend) == ("wrap/tie", ("success", "running"), ())
+    going = picture(shop(), {"pack": "paused"}, follows=True)
+    assert going.legend == ("success", "running", "suspended", "failed", "paused", "skipped")  # what may come as well
     assert 'data-status="running"' in view.svg
 
 

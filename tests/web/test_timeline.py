@@ -61,17 +61,39 @@ def test_time_in_which_only_a_person_is_waited_for_is_drawn_short_and_told() -> 
     records = {"ask": record("suspended", 0, None)}
     events = [event(1, 0, "step.started", "ask"), event(2, 10, "step.suspended", "ask")]
     found = timeline(records, {"ask": "suspended"}, events, 1_000_000 + 3610)
-    assert found.gaps == (Gap(89.286, 10.714, "1 h 00 m"),)
+    assert found.gaps == (Gap(58.528, 8.779, "1 h 00 m"),)
     [row] = found.rows
     assert [(bar.start, bar.width, bar.status, bar.waits) for bar in row.bars] == [
-        (0, 89.286, "success", False),
-        (89.286, 10.714, "suspended", True),
+        (0, 58.528, "success", False),
+        (58.528, 41.472, "suspended", True),  # it has no end: it reaches to the edge
     ]
+    assert (row.bars[1].label, row.took) == ("suspended since 13:46:50", "waiting")
+    later = timeline(records, {"ask": "suspended"}, events, 1_000_000 + 7200)
+    assert (later.rows[0].bars, later.gaps) == (row.bars, (Gap(58.528, 8.779, "1 h 59 m"),))
 
 
-def test_what_runs_still_moves_and_reaches_to_now() -> None:
+def test_what_runs_still_moves_and_reaches_to_the_edge() -> None:
     found = timeline({"a": record("running", 0, None)}, {"a": "running"}, [], 1_000_002)
-    assert found.rows[0].bars == (Bar(0, 100, "running", "running 2 s", moves=True),)
+    assert found.rows[0].bars == (Bar(0, 100, "running", "running since 13:46:40", moves=True),)
+    assert found.rows[0].took == "running"
+
+
+def test_while_a_run_goes_on_the_scale_grows_in_steps_and_what_is_drawn_stays() -> None:
+    def rows(now: float) -> list[Row]:
+        records = {"a": record("success", 0, 1), "b": record("running", 1, None)}
+        return list(timeline(records, {"a": "success", "b": "running"}, [], 1_000_000 + now).rows)
+
+    widths = {row.bars[0].width for now in range(2, 200) for row in rows(now) if row.name == "a"}
+    assert len(widths) == 13  # each is two thirds of the one before
+    assert [row.bars for row in rows(60)] == [row.bars for row in rows(70)]
+
+
+def test_of_very_many_rows_the_first_are_left_out_many_at_a_time() -> None:
+    def left_out(count: int) -> int:
+        records = {f"s{n}": record("success", n, n + 1) for n in range(count)}
+        return timeline(records, {}, [], 1_002_000).left_out
+
+    assert [left_out(count) for count in (200, 201, 250, 251)] == [0, 50, 50, 100]
 
 
 def test_a_step_that_was_left_out_has_no_row_and_nothing_has_none() -> None:
