@@ -65,6 +65,8 @@ class Lists:
                 moment = await self._moment()
             except EngineError as error:
                 log.debug("the lists can't be read: %s", error)
+            except Exception:
+                log.exception("the lists can't be read")
             else:
                 self._tell(moment)
             await asyncio.sleep(LIST_PACE)

@@ -2,7 +2,7 @@
 // is touched. What is about something else now (`data-of`) is replaced whole, and so is what is small (`data-whole`), as
 // rows are.
 const PAUSE = 300; // milliseconds from one answer to the next question
-const MOST = 8; // rows that are changed one by one
+const MOST = 3; // rows that are changed one by one
 const OWN = new Set(["data-htmx-powered", "open"]); // attributes that the page itself sets
 const FOCUSABLE = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]";
 

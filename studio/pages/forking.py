@@ -195,9 +195,23 @@ async def fork(request: Request, hosting: Host, run_id: str) -> Response:
 
 def _changes(found: Origin, value: Any) -> dict[str, Any]:
     """What is different in the fork."""
+    value = _filled(value, found.was)
     if found.gives == "output":
         return {"outputs": {found.path: value}}
     return {} if _is_same(value, found.was) else {"input": value}
+
+
+def _filled(value: Any, was: Any) -> Any:
+    """With what the form hid, and nobody has typed anew, as it was."""
+    match value, was:
+        case dict(), dict():
+            shown = without_secrets(was)
+            hidden = {name: one for name, one in was.items() if name not in shown and name not in value}
+            return {name: _filled(one, was.get(name)) for name, one in value.items()} | hidden
+        case list(), list() if len(value) == len(was):
+            return [_filled(*pair) for pair in zip(value, was, strict=True)]
+        case _:
+            return value
 
 
 def _is_same(value: Any, was: Any) -> bool:

@@ -235,5 +235,7 @@ async def _live(
     made |= listed(found, made)
     place: Place = made["place"]
     now = place.view_href(place.tab if asked.tab else "") if asked.step is None else place.href()
-    html = updates(rendering_of(request), all_names(made), made)
+    # What was refused changes nothing: what was typed beside the button stays.
+    names = [*always(made), "run_problem"] if problem else all_names(made)
+    html = updates(rendering_of(request), names, made)
     return packed(request, HTMLResponse(html, status, headers={"hx-replace-url": now}))

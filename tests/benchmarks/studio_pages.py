@@ -176,6 +176,8 @@ def graphs(browser: Browser, studio: Studio, repetitions: int) -> Iterator[Figur
         shown = [opened(browser, studio, f"/runs/{run}") for _ in range(repetitions)]
         yield opens(f"{title}: run", shown)
         yield Figure(f"{title}: run, over the wire", max(one.sent for one in shown) / 1000, "kB", 150)
+        _, page = touched_by_a_step(browser, studio, run)
+        yield Figure(f"{title}: nodes of the page touched by the first step", page, "", note="of 100 arms all begin")
         graph, page = touched_by_a_step(browser, studio, run)
         yield Figure(f"{title}: nodes of the picture touched by a step", graph, "", 20)
         yield Figure(f"{title}: nodes of the page touched by a step", page, "", 20)
@@ -193,7 +195,9 @@ def touched_by_a_step(browser: Browser, studio: Studio, run: str) -> tuple[int, 
     press(studio, run, "step")
     page.wait_for_selector('.node[data-status="success"]', state="attached")
     page.wait_for_timeout(1500)  # whatever comes after
-    found = page.evaluate("[touched.graph.size, touched.page.size]")
+    found = page.evaluate(
+        "[touched.graph, touched.page].map((those) => [...those].filter((node) => node.isConnected).length)"
+    )
     context.close()
     return int(found[0]), int(found[1])
 

@@ -47,14 +47,6 @@ def stepped(served: Served, run_id: str) -> None:
     thread.join()
 
 
-def refuse(page: Page) -> None:
-    """Press what can't be done."""
-    if not page.get_by_label("Condition").is_visible():
-        page.get_by_text("Break only if").click()
-    page.get_by_label("Condition").fill("n >")
-    page.get_by_role("button", name="Break before, then").click()
-
-
 def opened(page: Page, address: str) -> list[str]:
     """Go there; what is asked for from then on."""
     page.goto(address)
@@ -138,16 +130,19 @@ def test_why_a_button_did_nothing_is_said_until_it_is_dismissed(served: Served, 
     page = context.new_page()
     opened(page, f"{served.url}/runs/{run}?step=first")
     expect(page.locator(".light")).to_have_attribute("data-state", "live")
-    refuse(page)
+    page.get_by_text("Break only if").click()
+    page.get_by_label("Condition").fill("n >")
+    page.get_by_role("button", name="Break before, then").click()
     alert = page.get_by_role("alert")
     expect(alert).to_be_visible()
+    expect(page.get_by_label("Condition")).to_have_value("n >")  # to be mended
     stepped(served, run)
     expect(page.locator("#run-stop")).to_contain_text("Paused before inner")  # frames and regions have come
     expect(alert).to_be_visible()
     alert.get_by_role("link", name="Dismiss").click()
     expect(alert).to_have_count(0)
     assert page.evaluate("window.isTheSame")
-    refuse(page)
+    page.get_by_role("button", name="Break before, then").click()
     expect(alert).to_be_visible()
     page.get_by_role("button", name="Step").click()
     expect(alert).to_have_count(0)  # the next button worked

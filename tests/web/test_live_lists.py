@@ -254,6 +254,21 @@ def test_an_address_that_means_nothing_gives_the_counters_alone(site: Site) -> N
             assert (frame["counts"], "count-runs" in frame["content"]) == ({}, True), query
 
 
+def test_a_look_that_fails_is_followed_by_another(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, failed = site.hosting.engine.store, list[bool]()
+    open_questions = store.open_questions
+
+    async def fails_once(*args: Any) -> int:
+        if failed or args != (None,):
+            return await open_questions(*args)
+        failed.append(True)
+        raise OSError("no room")
+
+    with site.watch("/runs", lambda: monkeypatch.setattr(store, "open_questions", fails_once)) as (_, frames):
+        assert text(frames.next()["run-chips"]) == "all 0"
+    assert failed
+
+
 def test_what_a_frame_failed_to_say_is_in_the_next(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     waits, said, failed = site.launch("asks"), live_lists._run, list[str]()
 

@@ -85,6 +85,20 @@ def test_an_input_that_only_python_takes_for_the_same_is_another() -> None:
         assert at.rest(answer.headers["location"].removeprefix("/runs/")).to_dict()["result"]["flag"] is True
 
 
+def test_what_the_form_hides_by_its_name_is_as_it_was_unless_it_is_typed_anew() -> None:
+    with studio(ANY) as at:
+        was = {"user": "ada", "at": [{"api_key": "amber-lane-9", "n": 1}], "password": "blue-barn-8"}
+        run = at.start("any", was)
+        assert not re.search("amber-lane|blue-barn", at.page(f"/runs/{run}/fork?step=given"))
+        made = [
+            at.rest(forked(at, run, _mode="json", step="given", give=give, _json=said).headers["location"][6:]).result
+            for said in ('{"user": "bob", "at": [{"n": 2}]}', '{"at": [], "password": "new"}')
+            for give in ("input", "output")
+        ]
+        changed = {"user": "bob", "at": [{"api_key": "amber-lane-9", "n": 2}], "password": "blue-barn-8"}
+        assert made == [changed, changed, {"at": [], "password": "new"}, {"at": [], "password": "new"}]
+
+
 def test_a_wrong_input_is_said_beside_its_field_and_what_was_typed_stays() -> None:
     with studio(SHOP) as at:
         run = at.start("shop", {"n": 3})
