@@ -98,7 +98,8 @@ FOREIGN = """() => [...document.querySelectorAll('*')].flatMap(one => [
   ...[...one.attributes].filter(a => a.name.startsWith('on') || a.name.startsWith('hx-on') || a.name == 'style'
      || /^\\s*javascript:/i.test(a.value) && a.name != 'value' && a.name != 'data-copy' && a.name != 'title')
      .map(a => `${one.tagName} ${a.name}=${a.value.slice(0, 60)}`),
-  ...one instanceof SVGElement && one.matches('foreignObject, image, use:not([href^="#"]), script, animate, set') ? [one.tagName] : [],
+  ...one instanceof SVGElement && one.matches('foreignObject, image, use:not([href^="#"]), script, animate, set')
+    ? [one.tagName] : [],
   ...one.matches('a') && !/^(\\/(?!\\/)|\\?|#|vscode:\\/\\/file\\/[\\w\\/.%~-]+:\\d+$)/.test(one.getAttribute('href'))
     ? ['a ' + one.getAttribute('href')] : [],
 ])"""

@@ -47,7 +47,7 @@ def log() -> tuple[logging.Logger, StringIO]:
     written = StringIO()
     handler = logging.StreamHandler(written)
     handler.setFormatter(LogLines())
-    logger = logging.Logger("tests.of.lines")  # of nobody, so that nothing else reads what steers terminals
+    logger = logging.Logger("tests.of.lines")  # noqa: LOG001 - of nobody: a test report can't hold what steers terminals
     logger.addHandler(handler)
     return logger, written
 

@@ -6,26 +6,14 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from studio.app import page_routers
+from tests.browser.barriers import barriers
 from tests.browser.journeys import Journey, Site, journey_of, status
 from tests.requires import requires_tool
 
 pytestmark = requires_tool("chromium")
-
-LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-ALL = {"runOnly": {"type": "tag", "values": LEVELS}, "resultTypes": ["violations"]}
-COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast"]}, "resultTypes": ["violations"]}
-"""What can differ between light and dark."""
-
-RUN = """async (options) => {
-    await new Promise(requestAnimationFrame);
-    await Promise.all(document.getAnimations().map((one) => one.finished.catch(() => null)));
-    const { violations } = await axe.run(document, options);
-    return violations.map((one) => `${one.id}: ${one.nodes[0].html} ${one.nodes[0].any[0]?.message}`);
-}"""
 
 BROKEN = 'from engine import create_workflow\n\nraise LookupError("no price list here")\n'
 NOT_PAGES = re.compile(r"ndjson|regions|\.json|/svg|\.png|download|/docs|/openapi")
@@ -90,17 +78,6 @@ def runs(audited: Site, auditor: Journey) -> dict[str, str]:
         word = {"two": "waiting", "nap": "waiting", "fails": "failed"}.get(id, "success|paused")
         expect(status(auditor.page)).to_contain_text(re.compile(word))
     return made
-
-
-def barriers(page: Page) -> list[str]:
-    """What axe finds on what is shown, in both schemes."""
-    found = []
-    for scheme, options in (("light", ALL), ("dark", COLOURS)):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-        if page.evaluate("typeof axe") == "undefined":
-            page.evaluate(AXE_SCRIPT)
-        found += [f"{scheme} {page.url} {one}" for one in page.evaluate(RUN, options)]
-    return found
 
 
 def audit(auditor: Journey, paths: tuple[str, ...]) -> list[str]:
