@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from tests.__main__ import OF_THE_ENGINE, OF_THE_STUDIO
 from tests.architecture.tree import ROOT, files, modules
 
 TOP = {
@@ -97,3 +98,8 @@ def test_unsafe_calls_are_recognised() -> None:
         node for node in ast.walk(ast.parse(bad + good)) if isinstance(node, ast.Call | ast.Import | ast.ImportFrom)
     ]
     assert [what for node in nodes for what in unsafe(node)] == ["pickle.x", "os.system", "shell=", "eval"]
+
+
+def test_every_folder_of_tests_is_run() -> None:
+    folders = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert folders == {*OF_THE_ENGINE, *OF_THE_STUDIO}
