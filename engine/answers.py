@@ -18,6 +18,7 @@ from engine.errors import (
 )
 from engine.events import Fact
 from engine.ids import template
+from engine.lost_secrets import lost_value
 from engine.plan import Call, known_places
 from engine.schema import ANY, Schema, compile_schema
 from engine.sources import encode_free
@@ -157,25 +158,21 @@ def _answer(run: Host, cell: Cell, data: Any) -> Value:
         raise InvalidResume(f"{said}; the question is still open", path=error.path) from error
     if isinstance(typed, Mapping):
         try:
-            _check_for_engine(cell, typed)
+            _check_for_engine(run, cell, typed)
         except DataError as error:
             raise InvalidResume(f"{what}: {error}; the question is still open", path=error.path) from error
     return value
 
 
-def _check_for_engine(cell: Cell, said: Mapping[str, Any]) -> None:
+def _check_for_engine(run: Host, cell: Cell, said: Mapping[str, Any]) -> None:
     """What only the step's own schemas can tell of an answer to the engine. Raises ``DataError``."""
     asked = cell.question.engine if cell.question is not None else None
     node = cell.node
     if asked == "crash" and isinstance(node, Call) and said.get("action") == "done":
         node.output.validate(said.get("output"), InvalidResume, f"output of {cell.path!r}")
     elif asked == "secrets":
-        _input_schema(cell).fill(cell.input.raw, said)
-
-
-def _input_schema(cell: Cell) -> Schema:
-    """As what a step gets its value; a map gets it as it was made."""
-    return cell.node.input if isinstance(cell.node, Call) else cell.input.schema
+        value, schema = lost_value(run.state, cell)
+        schema.fill(value.raw, said)
 
 
 def _schema_of(run: Host, cell: Cell) -> Schema:
@@ -213,9 +210,10 @@ def _accept(run: Host, cell: Cell, answer: Value, by: str | None) -> list[Comman
 def _fill(run: Host, cell: Cell, answer: Value, data: dict[str, Any]) -> list[Command]:
     """Secrets go into the live value only: the log notes which came, not what they are."""
     given = answer.typed()
-    schema = _input_schema(cell)
+    value, schema = lost_value(run.state, cell)
     if isinstance(given, dict) and schema.has_secrets:
-        cell.input.revive(schema.fill(cell.input.raw, given), schema)
+        value.revive(schema.fill(value.raw, given), schema)
+        run.holds_secrets = True
         shown = Value(ANY.encode({"filled": sorted(given)}))
     else:
         shown = Value(b"null")

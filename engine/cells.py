@@ -17,7 +17,8 @@ DONE = frozenset({"success", "failed", "skipped", "canceled", "bailed"})
 class Question:
     """What a suspended step waits for. ``ordinal`` counts a step's ``ask`` calls (``None``: a plain ``suspend``).
 
-    ``engine``: the engine itself asks (``"crash"`` or ``"secrets"``), not the step.
+    ``engine``: the engine itself asks (``"crash"`` or ``"secrets"``), not the step. ``lost``: whose secrets are gone,
+    if not those of its input: a path, and ``"input"`` or ``"output"``.
     """
 
     token: str
@@ -31,6 +32,7 @@ class Question:
     engine: str | None = None
     default: Any = None
     has_default: bool = False
+    lost: tuple[str, str] | None = None
 
 
 class Cell:
@@ -88,7 +90,8 @@ class Cell:
         """The last answer, the payload it answers, and its token."""
         self.answers: dict[int, Value] | None = None
         self.catches: Cell | None = None
-        self.overlay: dict[str, Any] | None = None
+        self.overlay = False
+        """Whether it has suspended with changes of the shared state, which are taken back when it starts again."""
         self.state: dict[str, Any] = _NO_STATE
         self.state_seq = 0
 

@@ -99,15 +99,9 @@ async def begin(run: Host, value: Value, data: dict[str, Any]) -> None:
 
 
 async def _go(run: Host, value: Value, data: dict[str, Any]) -> None:
-    run.queued = not run.home.admit(run)
-    if run.queued:
+    if not run.home.admit(run):
         data["status"] = "pending"
-    todo = run.record(Fact("run.started", data=data or None, value=value))
-    if run.queued:
-        await run.commit()
-        run.home.enqueue(run, todo)
-    else:
-        await run.go(todo)
+    await run.go(run.record(Fact("run.started", data=data or None, value=value)))
 
 
 def _context(run: Host, given: Mapping[str, Any] | None) -> Any:
@@ -174,17 +168,19 @@ async def pause(run: Host) -> None:
 async def step(run: Host) -> None:
     """Let one step through, and hold again."""
     _must_be_open(run)
-    held = run.state.tally["held"]
-    data = {"status": "running" if held else run.state.status}
-    await run.go(run.record(Fact("run.stepped", data=data)))
+    await run.go(run.record(Fact("run.stepped", data={"status": _released(run)})))
 
 
 async def proceed(run: Host) -> None:
     """Let the run go on."""
     _must_be_open(run)
-    held = run.state.tally["held"]
-    data = {"status": "running" if held else run.state.status}
-    await run.go(run.record(Fact("run.continued", data=data)))
+    await run.go(run.record(Fact("run.continued", data={"status": _released(run)})))
+
+
+def _released(run: Host) -> str:
+    """The status of a run that is let go."""
+    runs = run.state.tally["held"] and run.home.admit(run)
+    return "running" if runs else run.state.status
 
 
 async def set_breakpoints(run: Host, breakpoints: Iterable[Any]) -> None:

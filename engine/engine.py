@@ -37,8 +37,9 @@ class Engine:
     """Runs workflows. Use it as ``async with Engine(workflows=[...], store="sqlite:///studio.db") as engine``.
 
     ``store`` is an URL (``sqlite:///file``, ``:memory:``) or a ``Store``. ``max_running`` limits how many runs run at
-    once, ``threads`` how many plain functions. ``recover=False`` takes up nothing by itself. Opening raises
-    ``DefinitionError`` for a workflow that is wrong and ``StoreError`` for a store that can't be opened.
+    once, ``threads`` how many plain functions. Over ``max_running`` they wait as ``pending``: those that go on
+    (answered, woken, released) before those that start, each in order. ``recover=False`` takes up nothing by itself.
+    Opening raises ``DefinitionError`` for a workflow that is wrong and ``StoreError`` for a store that can't be opened.
     """
 
     def __init__(

@@ -71,7 +71,7 @@ class Executor(Commits):
         """Whether live values hold what the store does not."""
         self.starting = False
         self.queued = False
-        """Started, but waiting for one of ``max_running`` places."""
+        """Started, but waiting for one of ``max_running`` places, with something to do."""
         self.asking = 0
         """Functions of the user's that are awaited, or will be in a moment: the run is running meanwhile."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -186,6 +186,9 @@ class Executor(Commits):
     async def go(self, todo: list[Command]) -> None:
         """Settle, write down, and call the steps that are next: the way from any outside call into the run."""
         try:
+            if todo and not self._may_go_on():
+                self._wait_for_a_place(todo)
+                todo = []
             calls = await self._settle_serial(await self.settle(todo))
             self.mark()
             await self.commit()
@@ -194,6 +197,19 @@ class Executor(Commits):
             raise
         self.launch(calls)
         self._after_commit()
+
+    def _may_go_on(self) -> bool:
+        """Whether the run is one of ``max_running``, or may become one now."""
+        state = self.state
+        if state.status == "running" or state.canceling or state.ended:
+            return True
+        return not self.queued and self.home.admit(self)
+
+    def _wait_for_a_place(self, todo: list[Command]) -> None:
+        self.home.enqueue(self, todo)
+        self.queued = True
+        if self.state.status != "pending":
+            self.record(Fact("run.resumed", data={"status": "pending"}))
 
     async def _settle_serial(self, calls: list[Due]) -> list[Due]:
         """Take up the next step that a crash cut, if they are taken up one at a time and none is under way."""

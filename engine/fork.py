@@ -77,8 +77,8 @@ async def fork(runs: LiveRuns, run_id: str, at: str, *, input: Any, outputs: Map
     todo = _todo(replay)
     if input is not None:
         _give(todo, at, input)
-    new.queued = not runs.admit(new)
-    new.record(Fact("run.forked", data={"run_id": run_id, "at": at, "status": "pending" if new.queued else "running"}))
+    status = "running" if runs.admit(new) else "pending"
+    new.record(Fact("run.forked", data={"run_id": run_id, "at": at, "status": status}))
     if state is not None:
         shared = initial(plan, state)
         new.record(Fact("state.changed", data={"by": "fork"}, value=Value(ANY.encode(shared))))
@@ -86,11 +86,7 @@ async def fork(runs: LiveRuns, run_id: str, at: str, *, input: Any, outputs: Map
         new.wake(wake)
     # What is kept, the fork and what starts are one commit: a crash leaves all of it, or nothing.
     runs.adopt(new)
-    if new.queued:
-        await new.commit()
-        runs.enqueue(new, todo)
-    else:
-        await new.go(todo)
+    await new.go(todo)
     return new.run_id
 
 
@@ -235,9 +231,13 @@ class _Kept:
     def keeps(self, fact: Fact) -> bool:
         """Whether a fact of the old log belongs to the new one."""
         path = fact.path
+        if "paths" in (fact.data or {}):
+            return any(map(self.has, (fact.data or {})["paths"]))
         if path is None:
             return fact.type in ("run.started", "state.changed", "event.received")
         if path in self._dropped or fact.type in ("step.held", "step.late"):
+            return False
+        if fact.type in ("step.suspended", "step.resumed") and path in self._reopened:
             return False
         if fact.type in STEP_ENDS and (path in self._reopened or (path == self.at.path and path in self.outputs)):
             return False
@@ -291,8 +291,10 @@ def _change_state(new: Executor, replay: Replay, fact: Fact) -> None:
     cell = new.state.cells.get(fact.path or "")
     data = fact.data or {}
     copied: Fact | None
-    if cell is not None and data.get("undo"):
-        copied = new.shared.take_back(cell)
+    if data.get("undo"):
+        paths = data.get("paths") or [fact.path]
+        undone = [one for one in map(new.state.cells.get, paths) if one is not None and one.overlay]
+        copied = new.shared.undo(undone) if undone else None
     elif cell is not None and "args" in data:
         args = [(key, value) for key, value in data["args"]]
         copied = new.shared.merge(cell, args, overlay=bool(data.get("overlay")))

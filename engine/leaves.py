@@ -15,10 +15,10 @@ from engine.events import Fact
 from engine.failures import describe
 from engine.faults import in_words
 from engine.flow import Callback
-from engine.lost_secrets import ask_for_secrets, lacks_secrets
+from engine.lost_secrets import ask_for_secrets
 from engine.plan import Map, Sleep, Wait
 from engine.sources import call, evaluate, free_value
-from engine.values import Value, checked
+from engine.values import SecretsLost, Value, checked
 
 if TYPE_CHECKING:
     from engine.host import Host
@@ -30,8 +30,6 @@ async def do(run: Host, cell: Cell) -> list[Command]:
     try:
         match node:
             case Map():
-                if lacks_secrets(node, cell.input):  # the process that had them is gone
-                    return ask_for_secrets(run, cell)
                 made = await evaluate(run, cell, node.source, cell.input)
                 if cell.status in DONE:
                     return []
@@ -46,6 +44,8 @@ async def do(run: Host, cell: Cell) -> list[Command]:
     except Exception as error:  # noqa: BLE001 - a user's code may raise anything
         if cell.status in DONE:
             return []
+        if isinstance(error, SecretsLost):
+            return ask_for_secrets(run, cell, error.value)
         data = {"error": describe(error, step=cell.path)}
         return run.record(Fact("step.failed", cell.path, attempt=cell.attempts, data=data, site=cell))
 
@@ -79,6 +79,8 @@ async def _due(run: Host, cell: Cell, node: Sleep) -> float:
     if isinstance(given, Callback):
         try:
             given = await call(run, cell, given, cell.input)
+        except SecretsLost:
+            raise
         except Exception as error:
             raise ConditionFailed(f"{cell.path!r}: {given.name} raised {type(error).__name__}: {error}") from error
     if node.until is not None:

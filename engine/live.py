@@ -1,4 +1,4 @@
-"""The runs that are live in this process: made, taken up from the store, let go, and how many run at once."""
+"""The runs that are live in this process: made, acted on, let go, and how many run at once."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from engine.errors import (
     StoreError,
     UnknownRun,
     UnknownWorkflow,
-    WorkflowMissing,
 )
-from engine.events import TERMINAL, Fact
+from engine.events import Fact
 from engine.executor import Executor
 from engine.failures import message_of
 from engine.hooks import call_quietly
 from engine.host import Host
 from engine.plan import Hooks, Plan
-from engine.recovery import Looks, Replay, cancellation, load, take_up
+from engine.recovery import Looks, cancellation
 from engine.result import build_info
 from engine.state import RunState
-from engine.store import RunRow, Store
+from engine.store import Store
+from engine.taking import TakingUp, missing
 
 log = logging.getLogger("engine")
 
@@ -87,12 +87,14 @@ class LiveRuns:
         """Tasks of runs and calls from outside that are under way: alone, a commit need not wait for company."""
         self._max_running = max_running
         self._live: dict[str, Executor] = {}
-        self._taking: dict[str, asyncio.Task[Executor | None]] = {}
-        self._queue: list[tuple[Host, list[Command]]] = []
+        self._going_on: dict[Host, list[Command]] = {}
+        """Runs that wait for a place since they were answered, woken or released; they come before those that start."""
+        self._starting: dict[Host, list[Command]] = {}
         self._looks = Looks(self.store)
         self._lost: dict[str, tuple[type[EngineError], str]] = {}
-        self._misfits: dict[str, Plan] = {}
-        """Runs that don't fit the plan as it is loaded: not looked at again before another is."""
+        taking = TakingUp(self)
+        self.drive = taking.drive
+        self.recover = taking.recover
 
     @property
     def is_closed(self) -> bool:
@@ -106,12 +108,16 @@ class LiveRuns:
     def threads(self) -> Threads:
         return self.engine.threads
 
+    @property
+    def plans(self) -> Mapping[str, Plan]:
+        return self.engine.plans
+
     def on_loop(self, work: Callable[[], None]) -> None:
         self.engine.on_loop(work)
 
     def plan_of(self, workflow_id: str) -> Plan:
         """The plan of a registered workflow. Raises ``UnknownWorkflow``."""
-        plans = self.engine.plans
+        plans = self.plans
         found = plans.get(workflow_id)
         if found is None:
             known = ", ".join(sorted(plans)) or "none"
@@ -172,7 +178,8 @@ class LiveRuns:
 
     def clear(self) -> None:
         self._live.clear()
-        self._queue.clear()
+        self._going_on.clear()
+        self._starting.clear()
 
     # -- doing something to one
 
@@ -214,7 +221,7 @@ class LiveRuns:
     def _let_go_if_outdated(self, run_id: str) -> None:
         """A run at rest whose workflow has been registered anew goes on with the new code, if that fits."""
         run = self._live.get(run_id)
-        plan = None if run is None else self.engine.plans.get(run.state.workflow_id)
+        plan = None if run is None else self.plans.get(run.state.workflow_id)
         if run and plan and plan is not run.state.plan and run.state.started and run.is_idle and self.store.durable:
             del self._live[run_id]
 
@@ -230,90 +237,7 @@ class LiveRuns:
         await self.store.release(run_id, epoch=claim.epoch)
         return bool(facts)
 
-    # -- taking one up
-
-    async def drive(self, run_id: str, *, verb: str = "", force: bool = False) -> Executor | None:
-        """The live side of a run, taken up from the store if nobody has it; ``None``: another living process has it.
-
-        ``verb``: what it is taken up for. Raises ``UnknownRun``, ``DefinitionChanged``, ``WorkflowMissing``.
-        """
-        live = self._live.get(run_id)
-        if live is not None:
-            return live
-        taking = self._taking.get(run_id)
-        if taking is None:
-            taking = asyncio.get_running_loop().create_task(self._take(run_id, verb=verb, force=force))
-            self._taking[run_id] = taking
-            taking.add_done_callback(lambda _: self._taking.pop(run_id, None))
-        taken = await asyncio.shield(taking)
-        if taken is None and force and run_id not in self._taking:
-            return await self._take(run_id, verb=verb, force=True)
-        return taken
-
-    async def _take(self, run_id: str, *, verb: str, force: bool) -> Executor | None:
-        claim = await self.store.claim(run_id, force=force)
-        if claim is None:
-            return None
-        row = await self.store.row(run_id)  # only now nobody else changes it
-        plan = self.engine.plans.get(row.workflow_id)
-        try:
-            if plan is None:
-                raise _missing(run_id, row, self.engine.plans)
-            replay, changes = await load(self.store, run_id, plan)
-        except Blocked as error:
-            await self._block(row, claim.epoch, error)
-            if plan is not None:
-                self._misfits[run_id] = plan
-            raise
-        run = Executor(self, replay.state, epoch=claim.epoch)
-        if changes is not None or row.blocked is not None:
-            run.record(Fact("run.definition_changed", data={"version": plan.version, "changes": changes or []}))
-            await self.store.put_definition(plan.version, plan.definition)
-            await run.commit()
-        if not replay.state.ended:
-            self.adopt(run)
-            if verb != "cancel":  # nothing is started only to be cancelled
-                await self._resume_work(run, replay, unclean=claim.previous_owner is not None)
-        return run
-
-    async def _resume_work(self, run: Executor, replay: Replay, *, unclean: bool) -> None:
-        state = run.state
-        if state.started and state.status == "pending":
-            run.queued = not self.admit(run)
-            if run.queued:
-                self.enqueue(run, replay.pending())
-                return
-        await take_up(run, replay, unclean=unclean)
-
-    async def _block(self, row: RunRow, epoch: int, error: Blocked) -> None:
-        """Mark a run as blocked, unless it is already, and let it go."""
-        run_id = row.run_id
-        facts = await self.store.read(run_id)
-        reason = type(error).__name__
-        if row.blocked != reason and row.status not in TERMINAL:
-            fact = Fact("run.blocked", data={"reason": reason, "message": str(error)}, seq=facts[-1].seq + 1)
-            fact.at = self.clock.now()
-            await self.store.append(run_id, [fact], epoch=epoch)
-            self.bus.publish(run_id, fact.seq)
-        await self.store.release(run_id, epoch=epoch)
-
-    async def recover(self) -> list[str]:
-        """Take up every run whose owner is gone, of the workflows registered here; the ids of those taken up."""
-        plans = self.engine.plans
-        taken = []
-        for run_id in await self.store.claimable(sorted(plans)):
-            misfit = self._misfits.get(run_id)
-            if misfit is not None and plans.get(misfit.id) is misfit:
-                continue
-            self._misfits.pop(run_id, None)
-            try:
-                if await self.drive(run_id) is not None:
-                    taken.append(run_id)
-            except Blocked as error:
-                log.warning("%s", error)
-            except EngineError as error:
-                log.error("run %s can't be taken up: %s", run_id, error)
-        return taken
+    # -- looking at one
 
     async def replay(self, run_id: str) -> RunState:
         """The state of a run as of now: the live one if it is here, else folded from the store, to be looked at.
@@ -325,9 +249,9 @@ class LiveRuns:
         if live is not None and live.committed == live.state.seq and self.is_home and await self._is_last(live):
             return live.state
         row = await self.store.row(run_id)
-        state = await self._looks.state(run_id, self.engine.plans.get(row.workflow_id))
+        state = await self._looks.state(run_id, self.plans.get(row.workflow_id))
         if state is None:
-            raise _missing(run_id, row, self.engine.plans)
+            raise missing(run_id, row, self.plans)
         return state
 
     async def _is_last(self, live: Executor) -> bool:
@@ -337,26 +261,33 @@ class LiveRuns:
     # -- how many at once
 
     def admit(self, run: Host) -> bool:
-        """Whether a run may start now."""
+        """Whether a run may run now: nobody waits before it, and there is room."""
         if self._max_running is None:
             return True
-        if self._queue and self._queue[0][0] is not run:
-            return False  # in order
+        before = (self._going_on or self._starting) if run.state.status == "pending" else self._going_on
+        if next(iter(before), run) is not run:
+            return False
         busy = sum(other.state.status == "running" for other in self._live.values() if other is not run)
         return busy < self._max_running
 
     def enqueue(self, run: Host, todo: list[Command]) -> None:
-        """A started run waits for its turn."""
-        self._queue.append((run, todo))
+        """A run waits for its turn, with what it is to do then."""
+        queues = (self._going_on, self._starting)
+        known = [queue for queue in queues if run in queue]
+        queue = known[0] if known else queues[run.state.status == "pending"]
+        queue.setdefault(run, []).extend(todo)
 
     def came_to_rest(self) -> None:
         """A run no longer runs: let waiting runs in, in order, as far as there is room."""
-        while self._queue and self.admit(self._queue[0][0]):
-            run, todo = self._queue.pop(0)
-            if run.queued and not run.state.ended:
+        while queue := self._going_on or self._starting:
+            run = next(iter(queue))
+            if not self.admit(run):
+                return
+            todo = queue.pop(run)
+            if run.queued and not (run.state.ended or run.fenced):
                 run.queued = False
                 run.record(Fact("run.resumed"))
-                self.engine.background(run.go(todo), f"start {run.run_id}")
+                self.engine.background(run.go(todo), f"go on with {run.run_id}")
 
     # -- ends
 
@@ -378,7 +309,7 @@ class LiveRuns:
 
     async def call_missed_hooks(self) -> None:
         """Hooks of runs that ended just before a crash."""
-        plans = self.engine.plans
+        plans = self.plans
         hooked = [id for id, plan in plans.items() if plan.hooks.at_end]
         for run_id in await self.store.unhooked(hooked) if hooked else ():
             try:
@@ -386,11 +317,3 @@ class LiveRuns:
                 await self._call_hooks(state, plans[state.workflow_id].hooks)
             except (EngineError, StoreError) as error:
                 log.error("hooks of run %s can't be called: %s", run_id, error)
-
-
-def _missing(run_id: str, row: RunRow, plans: Mapping[str, Plan]) -> WorkflowMissing:
-    known = ", ".join(sorted(plans)) or "none"
-    return WorkflowMissing(
-        f"run {run_id!r} is of workflow {row.workflow_id!r}, which is not registered (there are: {known}); "
-        f"nothing was lost: register it and try again"
-    )

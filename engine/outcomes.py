@@ -13,11 +13,12 @@ from engine.events import Fact
 from engine.failures import describe
 from engine.faults import in_words, where_returned
 from engine.ids import new_token
+from engine.lost_secrets import secrets_question
 from engine.plan import Call
 from engine.retry import wait_before_retry
 from engine.signals import NOT_GIVEN, AbortSignal, BailSignal, Signal, SuspendSignal
 from engine.sources import free_value
-from engine.values import Value
+from engine.values import SecretsLost, Value
 
 if TYPE_CHECKING:
     from engine.host import Attempt, Host
@@ -57,6 +58,9 @@ def output_value(node: Call, cell: Cell, result: Any, *, written: bool = True) -
     """
     schema, what = node.output, f"output of step {cell.path!r}"
     try:
+        known = Value.proven(result, schema, cell.input, written=written) if schema.is_immutable else None
+        if known is not None:
+            return known
         typed = result if schema.is_any else schema.validate(result, InvalidOutput, what)
         return Value.handed_on(typed, schema, cell.input, written=written)
     except (InvalidOutput, NotSerializable) as error:
@@ -71,7 +75,9 @@ def output_value(node: Call, cell: Cell, result: Any, *, written: bool = True) -
 
 
 def failed(executor: Host, cell: Cell, node: Call, error: BaseException) -> list[Fact]:
-    """The fact of a failed attempt: another try later, or the end."""
+    """The fact of a failed attempt: another try later, the end, or a question if secrets are gone that it has read."""
+    if isinstance(error, SecretsLost):
+        return [secrets_question(executor.state, cell, error.value)]
     shown = describe(error, step=cell.path)
     wait = None if isinstance(error, EngineError) and not isinstance(error, StepTimeout) else _wait(node, cell, error)
     if wait is None:

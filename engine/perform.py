@@ -34,7 +34,7 @@ from engine.plan import Branch, Call, Foreach, Loop, Sequence
 from engine.schema import ANY
 from engine.sources import ask, call
 from engine.stopping import cancel_open, stop_steps
-from engine.values import Value, checked
+from engine.values import SecretsLost, Value, checked
 
 if TYPE_CHECKING:
     from engine.host import Host
@@ -101,7 +101,7 @@ def start(run: Host, site: Site, attempt: int) -> list[Command]:
         if given.holes:
             run.holds_secrets = True
             if is_asked and isinstance(node, Call):
-                return _ask_first(run, site, attempt, given)
+                return _ask_first(run, site, attempt)
         return run.record(Fact("step.started", site.path, attempt=attempt, data=data, value=given, site=site))
     if site.input.holes:
         run.holds_secrets = True
@@ -116,10 +116,11 @@ def refuse(run: Host, site: Site, attempt: int, error: Exception) -> list[Comman
     return run.record(Fact("step.failed", site.path, attempt=attempt, data=data, site=cell))
 
 
-def _ask_first(run: Host, site: Site, attempt: int, given: Value) -> list[Command]:
-    """Secrets are gone that it needs: it has started, and asks for them before it runs."""
-    run.record(Fact("step.started", site.path, attempt=attempt, value=given, site=site))
-    return ask_for_secrets(run, run.state.cells[site.path])
+def _ask_first(run: Host, site: Site, attempt: int, lost: Value | None = None) -> list[Command]:
+    """Secrets are gone that it needs: it has started, and asks for them before it runs. ``lost``: not its input's."""
+    run.record(Fact("step.started", site.path, attempt=attempt, value=site.input, site=site))
+    cell = run.state.cells[site.path]
+    return ask_for_secrets(run, cell, lost or cell.input)
 
 
 async def _begin_foreach(run: Host, site: Site) -> list[Command]:
@@ -146,6 +147,8 @@ async def start_foreach(run: Host, site: Site, node: Foreach, attempt: int) -> l
         frame = Frame(node, site.path, site.parent, site.slot, site.input, 0.0)
         try:
             at_once = await call(run, frame, at_once, site.input)
+        except SecretsLost as lost:
+            return _ask_first(run, site, attempt, None if lost.value is site.input else lost.value)
         except Exception as error:  # noqa: BLE001 - a user's code may raise anything
             failed = ConditionFailed(f"concurrency of foreach {site.path!r} raised {type(error).__name__}: {error}")
             failed.__cause__ = error
@@ -153,7 +156,8 @@ async def start_foreach(run: Host, site: Site, node: Foreach, attempt: int) -> l
         if not isinstance(at_once, int) or isinstance(at_once, bool) or at_once < 1:
             message = f"concurrency of foreach {site.path!r} is {at_once!r}; give a whole number of at least 1"
             return refuse(run, site, attempt, ConditionFailed(message))
-    if not is_due(run.state, site):  # something has ended the block meanwhile
+    is_open = is_due(run.state, site) if attempt == 1 else run.state.cells[site.path].status not in DONE
+    if not is_open:  # something has ended the block meanwhile
         return []
     data: dict[str, Any] = {"total": len(listed), "at_once": at_once}
     if site.given:
@@ -185,7 +189,7 @@ async def again(run: Host, cell: Cell) -> list[Command]:
         if undone is not None:
             run.record(undone)
         if lacks_secrets(node, cell.input):
-            return _ask_first(run, site, attempt, cell.input)
+            return _ask_first(run, site, attempt)
         return run.record(Fact("step.started", cell.path, attempt=attempt, value=cell.input, site=site))
     return start(run, site, attempt)
 
@@ -242,7 +246,7 @@ async def _choose(run: Host, frame: Frame) -> list[Command]:
             what = f"the condition of arm {arm.id!r} in branch {frame.path!r}"
             holds.append(await ask(run, frame, condition, frame.input, what))
     except Exception as error:  # noqa: BLE001 - a user's code may raise anything
-        return [] if frame.status in DONE else _failed(run, frame, error)
+        return _not_answered(run, frame, error)
     if frame.status in DONE:  # cancelled meanwhile
         return []
     chosen = [arm for arm, hold in zip(node.children, holds, strict=False) if hold]
@@ -267,11 +271,18 @@ async def _check(run: Host, frame: Frame) -> list[Command]:
     try:
         holds = await ask(run, frame, node.condition, frame.flow, what)
     except Exception as error:  # noqa: BLE001 - a user's code may raise anything
-        return [] if frame.status in DONE else _failed(run, frame, error)
+        return _not_answered(run, frame, error)
     if frame.status in DONE:
         return []
     data = {"iteration": frame.iterations - 1, "value": holds, "again": holds is not node.until}
     return run.record(Fact("loop.checked", frame.path, data=data, site=frame))
+
+
+def _not_answered(run: Host, frame: Frame, error: Exception) -> list[Command]:
+    """A condition has not said whether it holds."""
+    if frame.status in DONE:  # cancelled meanwhile
+        return []
+    return ask_for_secrets(run, frame, error.value) if isinstance(error, SecretsLost) else _failed(run, frame, error)
 
 
 def _failed(run: Host, frame: Frame, error: Exception) -> list[Command]:
@@ -288,6 +299,8 @@ def _finish(run: Host, frame: Frame, output: Value | None, *, given: bool = Fals
     if isinstance(node, Sequence) and not (node.output.is_any or node.output is value.schema):
         try:
             value = checked(value, node.output)
+        except SecretsLost:
+            pass  # nobody needs them here: who gets the value next is asked
         except (DataError, EngineError) as error:
             what = f"workflow {node.id!r}" if node.workflow is not None else f"chain {frame.path!r}"
             return _failed(run, frame, InvalidOutput(f"output of {what}: {error}"))

@@ -269,7 +269,8 @@ async def take_up(run: Host, replay: Replay, *, unclean: bool) -> None:
     cut = replay.cut()
     if not (todo or cut):
         return
-    if not (state.canceling or all(_only_waits(command) for command in [*todo, *cut])):
+    is_queued = state.status == "pending"  # for one of max_running places: nothing of it was in flight
+    if not (is_queued or state.canceling or all(_only_waits(command) for command in [*todo, *cut])):
         run.record(Fact("run.recovered", data={"unclean": unclean, "status": state.status}))
     again: list[Command] = []
     for command in cut:

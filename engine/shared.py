@@ -107,14 +107,14 @@ class SharedState:
         data: dict[str, Any] = {}
         appended = {}
         for key in keys:
-            kept = _kept(state.shared.get(key), changed.get(key)) if key in reducers and not overlay else 0
+            kept = _kept(state.shared.get(key), changed.get(key)) if key in reducers else 0
             if kept:
                 changed[key] = changed[key][kept:]
                 appended[key] = kept
         if appended:
             data["appended"] = appended
         # What was given, where the value does not follow from it alone: for whoever takes a change back, or forks.
-        if overlay or state.journal or any(key in reducers for key, _ in changes):
+        if overlay or state.journal.suspended or any(key in reducers for key, _ in changes):
             data["args"] = [[key, _argument(value)] for key, value in changes]
         if overlay:
             data["overlay"] = True
@@ -124,6 +124,8 @@ class SharedState:
         self, cell: Cell, shared: Mapping[str, Any], changes: Changes, reducers: Mapping[str, Reducer]
     ) -> dict[str, Any]:
         schema = self.schema_for(cell)
+        if schema is None:  # so there are no reducers either
+            return _plain(dict(changes), ANY)
         what = f"set_state of step {cell.path!r}"
         known = _keys(schema)
         before = dict(shared) if known is None else {key: shared[key] for key in known if key in shared}
@@ -131,8 +133,6 @@ class SharedState:
         for key, given in changes:
             reducer = reducers.get(key)
             values[key] = given if reducer is None or key not in values else reducer.fn(values[key], given)
-        if schema is None:
-            return _plain(values, ANY)
         unknown = [key for key, _ in changes if known is not None and key not in known]
         if unknown:
             raise InvalidState(
@@ -149,23 +149,36 @@ class SharedState:
             return dict(shared)
 
     def take_back(self, cell: Cell) -> Fact | None:
-        """The fact that undoes what a suspended step wrote, as its next pass starts: others' later writes stay."""
-        if cell.overlay is None:
+        """The fact that undoes what a suspended step wrote, as its next pass starts: others' later writes stay.
+
+        What starts again together is taken back together: each of them alone would cost a walk over all the others.
+        """
+        if not cell.overlay:
             return None
+        others = () if self._state.hold else self._state.journal.returning.values()
+        return self.undo([cell, *(other for other in others if other is not cell and other.status == "running")])
+
+    def undo(self, cells: list[Cell]) -> Fact:
+        """The fact that undoes what some steps wrote."""
         state = self._state
-        keys = list(dict.fromkeys(key for path, args in state.journal if path == cell.path for key, _ in args))
+        writes, base = state.journal.writes, state.journal.base
+        paths = dict.fromkeys(cell.path for cell in cells)
+        keys = dict.fromkeys(key for path in paths for key, _ in writes.get(path, ()))
         shared = {key: state.shared[key] for key in state.shared if key not in keys}
-        shared |= {key: state.base[key] for key in keys if key in state.base}
-        reducers = self._reducers_for(cell)
-        # All that was written since, but for what this step wrote: the values then follow from the others alone.
-        for path, args in state.journal:
-            others = [(key, value) for key, value in args if key in keys]
-            if path != cell.path and others:
-                merged = self._merged(state.cells.get(path, cell), shared, others, reducers)
-                shared |= {key: merged[key] for key, _ in others}
+        shared |= {key: base[key] for key in keys if key in base}
+        # All that was written since, but for what these steps wrote: the values then follow from the others alone.
+        for path, args in writes.items():
+            kept = [(key, value) for key, value in args if key in keys]
+            if path not in paths and kept:
+                writer = state.cells.get(path, cells[0])
+                merged = self._merged(writer, shared, kept, self._reducers_for(writer))
+                shared |= {key: merged[key] for key, _ in kept}
         values = {key: shared[key] for key in keys if key in shared}
         removed = [key for key in keys if key not in shared]
-        return Fact("state.changed", cell.path, data={"undo": True, "removed": removed}, value=Value.of(values))
+        data: dict[str, Any] = {"undo": True, "removed": removed}
+        if len(paths) > 1:
+            data["paths"] = list(paths)
+        return Fact("state.changed", cells[0].path, data=data, value=Value.of(values))
 
 
 def _argument(value: Any) -> Any:

@@ -29,7 +29,7 @@ from engine.holes import holes_between
 from engine.parts import MAX_DEPTH
 from engine.schema import ANY, compile_schema
 from engine.signals import Signal
-from engine.values import Value
+from engine.values import SecretsLost, Value
 
 if TYPE_CHECKING:
     from engine.host import Host
@@ -106,11 +106,13 @@ def _field(value: Any, name: str) -> Any:
 
 
 async def ask(executor: Host, cell: Cell, condition: Condition, value: Value, what: str) -> bool:
-    """Whether a condition holds for a value. Raises ``ConditionFailed`` naming the edge."""
+    """Whether a condition holds for a value. Raises ``ConditionFailed`` naming the edge, ``SecretsLost``."""
     try:
         if isinstance(condition, Expression):
             return bool(condition.evaluate(Scope(executor, cell, value.typed()).lookup))
         return bool(await call(executor, cell, condition, value))
+    except SecretsLost:
+        raise
     except Exception as error:
         text = condition_text(condition)
         raise ConditionFailed(f"{what}: {text!r} raised {type(error).__name__}: {message_of(error)}") from error
@@ -156,7 +158,7 @@ def _tamed(error: BaseException) -> ConditionFailed | None:
 
 
 async def evaluate(executor: Host, cell: Cell, source: Source | Mapping[str, Source], value: Value) -> Any:
-    """What a map gives. Raises ``ConditionFailed`` naming the source that failed."""
+    """What a map gives. Raises ``ConditionFailed`` naming the source that failed, ``SecretsLost``."""
     if isinstance(source, Mapping):
         return {key: await _one(executor, cell, one, value, f"{cell.path}: {key!r}") for key, one in source.items()}
     return await _one(executor, cell, source, value, cell.path)
@@ -167,6 +169,8 @@ async def _one(executor: Host, cell: Cell, source: Source, value: Value, what: s
         if isinstance(source, Callback):
             return await call(executor, cell, source, value, looks=False)
         return _read(executor, cell, source, value)
+    except SecretsLost:
+        raise
     except Exception as error:
         shown = f"{type(error).__name__}: " if not isinstance(error, EngineError) else ""
         raise ConditionFailed(f"map {what} failed: {shown}{message_of(error)}") from error

@@ -38,6 +38,21 @@ class Breakpoint:
         return self.path == path or (self.path == template(path).replace("[]", "") and "[" not in self.path)
 
 
+@dataclass(slots=True)
+class Journal:
+    """What suspended steps wrote, and all that was written since, so that it can be taken back when they start again.
+
+    ``writes``: what was given to ``set_state``, by the step's path, in order. ``base``: the shared state before the
+    first of them. ``suspended``: how many of them may be taken back. ``returning``: the steps among those that were
+    answered.
+    """
+
+    writes: dict[str, list[tuple[str, Any]]] = dataclasses.field(default_factory=dict)
+    base: dict[str, Any] = dataclasses.field(default_factory=dict)
+    suspended: int = 0
+    returning: dict[str, Cell] = dataclasses.field(default_factory=dict)
+
+
 class RunState:
     """A run as of one event.
 
@@ -46,7 +61,6 @@ class RunState:
 
     __slots__ = (
         "answered",
-        "base",
         "breakpoints",
         "cancel_reason",
         "canceling",
@@ -111,10 +125,7 @@ class RunState:
         self.shared: dict[str, Any] = {}
         self.versions: dict[str, int] = {}
         """For each key of the shared state, the ``seq`` of its last write."""
-        self.journal: list[tuple[str, list[tuple[str, Any]]]] = []
-        """Writes since the oldest one that may be taken back: ``(path, arguments)``."""
-        self.base: dict[str, Any] = {}
-        """The shared state before the first of them."""
+        self.journal = Journal()
         self.hold = False
         self.credits = 0
         self.breakpoints: tuple[Breakpoint, ...] = ()

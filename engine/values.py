@@ -19,6 +19,7 @@ from typing import get_args, get_origin
 
 from pydantic_core import to_json
 
+from engine.errors import DataFault
 from engine.holes import inside, outside
 from engine.proof import Proof
 from engine.schema import ANY, Schema, compile_schema, plain
@@ -76,11 +77,19 @@ class Value:
         ``given`` is what its maker got: what it has from there is not looked at again. ``written``: a store will keep
         it, so that it is encoded at once. Raises ``NotSerializable``.
         """
+        return cls.proven(obj, schema, given, written=written) or cls.of(obj, schema)
+
+    @classmethod
+    def proven(cls, obj: object, schema: Schema, given: Value | None = None, *, written: bool) -> Value | None:
+        """The value of a large object that is exactly what its type says, so that to validate it would change nothing.
+
+        ``None`` if that can't be seen by looking at it. Raises ``NotSerializable``.
+        """
         if not schema.is_immutable or (given is not None and given._raw is not None and len(given._raw) < LARGE_BYTES):
-            return cls.of(obj, schema)
+            return None
         proof = schema.prove(obj, None if given is None else given.proof)
         if proof is None or proof.size < LARGE_BYTES:
-            return cls.of(obj, schema)
+            return None
         made = cls(schema.encode_proven(obj) if written else None, schema, obj)
         made.proof = proof
         return made
@@ -119,8 +128,15 @@ class Value:
         return self.raw if self._live is _NOTHING else self.schema.encode_whole(self._live)
 
     def _read(self, schema: Schema) -> object:
-        """What another schema makes of it, secrets included if it knows of some. Raises ``DataError``."""
-        return schema.decode(self.whole if self.holes and schema.has_secrets else self.raw)
+        """What another schema makes of it, secrets included if it knows of some.
+
+        Raises ``DataError``; ``SecretsLost`` if those are gone.
+        """
+        if not (self.holes and schema.has_secrets):
+            return schema.decode(self.raw)
+        if not self.is_whole:
+            raise SecretsLost(self)
+        return schema.decode(self.whole)
 
     @property
     def digest(self) -> str:
@@ -229,6 +245,14 @@ class Value:
 
     def __repr__(self) -> str:
         return f"Value({self.raw[:60]!r})"
+
+
+class SecretsLost(DataFault):
+    """Somebody reads secrets that only a process which has ended had. A person is asked for them."""
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+        super().__init__("it has secrets that a restart has lost, since they are never stored")
 
 
 def null() -> Value:

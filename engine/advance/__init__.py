@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from engine.advance import arms, foreach, loop, sequence
 from engine.cells import DONE, Cell, Frame, Site, ancestors, error_input, workflow_of
-from engine.commands import Again, Begin, CancelRun, Choose, Command, Drop, Invoke, Leave, Wake
+from engine.commands import Again, Begin, CancelRun, Check, Choose, Command, Drop, Invoke, Leave, Wake
 from engine.events import TERMINAL, Fact
 from engine.plan import Branch, Call, Foreach, Loop, Parallel, Sequence, Sleep, Wait
 from engine.state import RunState
@@ -148,6 +148,20 @@ def _again(state: RunState, fact: Fact) -> Commands:
     return [Again(_cell(state, fact))]
 
 
+def _resumed(state: RunState, fact: Fact) -> Commands:
+    """A step starts again; of a branch or loop, which has begun, the conditions are asked again."""
+    cell = _cell(state, fact)
+    if isinstance(cell, Frame):
+        match cell.node:
+            case Branch():
+                return [Choose(cell)]
+            case Loop():
+                return [Check(cell)]
+            case _:
+                pass
+    return [Again(cell)]
+
+
 def _bailed(state: RunState, fact: Fact) -> Commands:
     cell = _cell(state, fact)
     if cell.output is None:
@@ -162,7 +176,7 @@ _ADVANCE: dict[str, Callable[[RunState, Fact], Commands]] = {
     "run.stepped": _released,
     "step.started": _step_started,
     "step.suspended": _suspended,
-    "step.resumed": _again,
+    "step.resumed": _resumed,
     "step.succeeded": _ended,
     "step.failed": _ended,
     "step.retrying": _retrying,

@@ -7,6 +7,9 @@ from engine.errors import StoreCorrupt
 from engine.events import Fact
 from engine.state import RunState
 
+_OF_CONTAINERS = frozenset({"held", "suspended"})
+"""Open statuses that a container has itself, not by what is in it."""
+
 
 def cell_of(state: RunState, fact: Fact) -> Cell:
     """The cell that a fact is about, which has begun before."""
@@ -34,14 +37,18 @@ def count(state: RunState, cell: Cell, status: str, by: int) -> None:
 
 
 def move(state: RunState, cell: Cell, status: str) -> None:
-    """Change a cell's status, and the counts with it. Containers are counted only while their condition is asked."""
+    """Change a cell's status, and the counts with it.
+
+    Containers are counted only while they wait for a person, or their condition is asked.
+    """
     before = cell.status
     if before == status:
         return
     cell.status = status
     if cell.node.is_container:
-        if status == "held" or before == "held":
-            count(state, cell, "held", 1 if status == "held" else -1)
+        for counted, by in ((before, -1), (status, 1)):
+            if counted in _OF_CONTAINERS:
+                count(state, cell, counted, by)
         return
     tally = state.tally
     if before in tally:

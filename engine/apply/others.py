@@ -70,19 +70,31 @@ def state_changed(state: RunState, fact: Fact) -> None:
     removed = data.get("removed", ())
     state.shared = {key: value for key, value in (before | changes).items() if key not in removed}
     if data.get("undo"):
-        state.journal = [entry for entry in state.journal if entry[0] != fact.path]
-        if not any(cell.overlay is not None for cell in state.cells.values() if cell.path != fact.path):
-            state.journal = []
-        cell = state.cells.get(fact.path or "")
-        if cell is not None:
-            cell.overlay = None
+        _taken_back(state, data.get("paths") or [fact.path or ""])
         return
     for key in changes:
         state.versions[key] = fact.seq
-    args = [(key, value) for key, value in data.get("args", changes.items())]
+    path, journal = fact.path or "", state.journal
     if data.get("overlay"):
-        state.cells[fact.path or ""].overlay = changes
-    if data.get("overlay") or state.journal:
-        if not state.journal:
-            state.base = before
-        state.journal.append((fact.path or "", args))
+        cell = state.cells[path]
+        journal.suspended += not cell.overlay
+        cell.overlay = True
+    if journal.suspended:
+        if not journal.writes:
+            journal.base = before
+        args = data.get("args", changes.items())
+        journal.writes.setdefault(path, []).extend((key, value) for key, value in args)
+
+
+def _taken_back(state: RunState, paths: list[str]) -> None:
+    """What some steps had written is not in the state any more."""
+    journal = state.journal
+    for path in paths:
+        journal.writes.pop(path, None)
+        journal.returning.pop(path, None)
+        cell = state.cells.get(path)
+        if cell is not None and cell.overlay:
+            cell.overlay = False
+            journal.suspended -= 1
+    if not journal.suspended:
+        journal.writes = {}

@@ -93,10 +93,13 @@ def suspended(state: RunState, fact: Fact) -> None:
         engine=data.get("engine"),
         default=data.get("default"),
         has_default="default" in data,
+        lost=tuple(data["lost"]) if "lost" in data else None,
     )
     state.questions[cell.question.token] = cell
     if cell.question.engine is None:
         progress(state, cell)
+    if isinstance(cell, Frame):
+        set_checking(state, cell, False)
     move(state, cell, "suspended")
 
 
@@ -112,10 +115,14 @@ def resumed(state: RunState, fact: Fact) -> None:
             cell.answers = {**(cell.answers or {}), question.ordinal: answer}
     else:
         cell.crashes = 0
+    if cell.overlay:
+        state.journal.returning[cell.path] = cell
     answer_question(state, question.token)
     cell.question = None
     # Answered and not yet started again: it counts as running, since nothing but the engine is to act now.
     move(state, cell, "running")
+    if isinstance(cell, Frame) and isinstance(cell.node, (Branch, Loop)):
+        set_checking(state, cell, True)
 
 
 def expired(state: RunState, fact: Fact) -> None:

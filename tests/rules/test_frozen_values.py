@@ -243,9 +243,10 @@ async def test_frozen_dataclasses_are_checked_although_making_one_checks_nothing
     open_engine: OpenEngine, wrong: Any
 ) -> None:
     folder = Folder(0, tuple(Leaf(i, f"leaf {i} " * 12) for i in range(400)))
-    got = []
+    given, got = [], []
 
     async def put(folder: Folder) -> Folder:
+        given.append(folder)
         return folder if wrong is None else Folder(1, (wrong, *folder.leaves[1:]))
 
     async def look(folder: Folder) -> int:
@@ -262,6 +263,7 @@ async def test_frozen_dataclasses_are_checked_although_making_one_checks_nothing
     fits = wrong is None or wrong == Leaf("7", "a")  # type: ignore[arg-type]
     assert (result.status, len(got)) == (("success", 1) if fits else ("failed", 0))
     assert all(type(leaf) is Leaf and type(leaf.id) is int for book in got for leaf in book.leaves)
+    assert wrong is not None or got[0] is given[0]  # one that is exact is handed on, and not made anew
 
 
 async def test_changing_a_frozen_object_that_was_handed_on_is_found_when_it_is_read() -> None:
