@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from tests.requires import is_ci, missing
+from tests.requires import is_ci, missing, requires_tool
 
 pytest_plugins = ["tests.fixtures", "tests.web.process"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever uses the browser needs one on this machine."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(requires_tool("chromium"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -1,6 +1,7 @@
 """Programs that some tests need and no Python package brings.
 
-A test says ``@requires_tool("strace")``. Where the program is missing the test is skipped, and fails when CI=true.
+A test says ``@requires_tool("strace")``; one that takes the fixture ``browser`` needs "chromium" without saying so.
+Where the program is missing the test is skipped, and fails when CI=true.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import shutil
 
 import pytest
 
-PROGRAMS = {"chromium": "chromium", "strace": "strace"}  # program -> Debian package
+PROGRAMS = {"chromium": ("chromium-headless-shell", "chromium"), "strace": ("strace",)}
+"""The programs that will do, each of them a Debian package of that name. The first one is the quickest."""
 
 
 def requires_tool(name: str) -> pytest.MarkDecorator:
@@ -20,9 +22,14 @@ def requires_tool(name: str) -> pytest.MarkDecorator:
     return pytest.mark.requires_tool(name)
 
 
+def path_of(name: str) -> str | None:
+    """Where the program is that ``name`` asks for: the first of those that will do."""
+    return next(filter(None, map(shutil.which, PROGRAMS[name])), None)
+
+
 def missing() -> list[str]:
-    """The programs that are not on this machine's PATH."""
-    return [program for program in PROGRAMS if shutil.which(program) is None]
+    """What there is no program for on this machine's PATH."""
+    return [name for name in PROGRAMS if path_of(name) is None]
 
 
 def is_ci() -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -13,16 +12,15 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from studio.guard import Guard, GuardRules
 from tests.attacks import hostile
 from tests.attacks.site import Site, configured
 from tests.attacks.studio import Studio, studio
 from tests.attacks.wire import Wire
-from tests.requires import requires_tool
+from tests.chromium import chromium
 
-HERE = Path(__file__).parent
 TOKEN = "t0ken-" + "x" * 40
 
 
@@ -108,15 +106,5 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A browser for the tests of one file."""
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
+    with chromium() as started:
         yield started
-        started.close()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever uses the browser needs one on this machine."""
-    for item in items:
-        if "browser" in getattr(item, "fixturenames", ()) and item.path.is_relative_to(HERE):
-            item.add_marker(requires_tool("chromium"))

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.studio_site import site
 from tests.benchmarks.studio_start import processor_time
+from tests.chromium import chromium
 from tests.web.process import Studio
 from tests.web.waiting import until
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 EVENTS = 20_000
 
 WATCH = """
@@ -76,17 +74,6 @@ class Opened:
     """What the server and the page's own thread have used, in ms: about what it takes where nobody else works."""
 
 
-@contextmanager
-def browser_of() -> Iterator[Browser]:
-    """A browser."""
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        try:
-            yield started
-        finally:
-            started.close()
-
-
 def opened(browser: Browser, studio: Studio, path: str) -> Opened:
     """Open a page once."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
@@ -117,7 +104,7 @@ def opens(what: str, those: list[Opened]) -> Figure:
 
 def pages(folder: Path, repetitions: int) -> Iterator[Figure]:
     """Everything that takes a browser."""
-    with browser_of() as browser, site(folder / "pages") as studio:
+    with chromium() as browser, site(folder / "pages") as studio:
         yield from weights(browser, studio, repetitions)
         yield from clicks(browser, studio, repetitions)
         yield from graphs(browser, studio, repetitions)

@@ -9,8 +9,9 @@ import pytest
 
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.figures import Figure, figures_table
-from tests.benchmarks.studio_pages import browser_of, clicks, opened
+from tests.benchmarks.studio_pages import clicks, opened
 from tests.benchmarks.studio_site import site
+from tests.chromium import chromium
 from tests.requires import requires_tool
 
 
@@ -28,7 +29,7 @@ def test_starts_lists_and_viewers_are_measured(tmp_path: Path, capsys: pytest.Ca
 
 @requires_tool("chromium")
 def test_a_page_is_weighed_and_a_click_followed(tmp_path: Path) -> None:
-    with browser_of() as browser, site(tmp_path) as studio:
+    with chromium() as browser, site(tmp_path) as studio:
         page = opened(browser, studio, "/")
         assert 3 < page.requests < 30
         assert 10_000 < page.sent < 1_000_000

@@ -16,7 +16,6 @@ from studio.guard_reply import PAGE_POLICY
 from studio.rendering import Rendering
 
 ORIGIN = "http://studio.test"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 REQUEST = Request({"type": "http", "method": "GET", "path": "/", "headers": []})
 
 

@@ -9,9 +9,6 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.journeys import Journey, journey_of, node, status
-from tests.requires import requires_tool
-
-pytestmark = requires_tool("chromium")
 
 CASES = {"sleeping": ("nap", "sleep-1", "waiting"), "waiting": ("approve", "ask_boss", "waiting for you")}
 

@@ -34,9 +34,6 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.architecture.tree import ROOT
 from tests.browser.journeys import Journey, node, run_id, status
-from tests.requires import requires_tool
-
-pytestmark = requires_tool("chromium")
 
 
 def inspector(page: Page) -> Locator:

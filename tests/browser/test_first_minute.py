@@ -9,10 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.requires import requires_tool
 from tests.web.test_server import Studio
-
-pytestmark = requires_tool("chromium")
 
 PAGES = (
     "/",

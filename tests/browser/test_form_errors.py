@@ -9,9 +9,6 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.journeys import Journey, node, run_id, status
-from tests.requires import requires_tool
-
-pytestmark = requires_tool("chromium")
 
 REMARKS = "first line\n  second line <b>&amp;</b> “quoted”"
 

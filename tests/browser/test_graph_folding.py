@@ -14,9 +14,6 @@ from studio.hosting import Hosting
 from tests.browser.barriers import barriers
 from tests.browser.test_watch_a_run import Served, served_by, watched
 from tests.fixtures import add
-from tests.requires import requires_tool
-
-pytestmark = requires_tool("chromium")
 
 GATES = {name: threading.Event() for name in ("build", "send", "check_7")}
 

@@ -8,9 +8,6 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.journeys import Journey, node, run_id, status
-from tests.requires import requires_tool
-
-pytestmark = requires_tool("chromium")
 
 LOOK = """(one) => [one, ...[...one.children].slice(0, 8), one.nextElementSibling, one.closest('label')]
     .filter(Boolean).map((element) => getComputedStyle(element)).map((style) => [style.outlineStyle, style.outlineWidth,

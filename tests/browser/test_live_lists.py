@@ -10,9 +10,6 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.barriers import barriers
 from tests.browser.journeys import Journey, Site, journey_of
-from tests.requires import requires_tool
-
-pytestmark = requires_tool("chromium")
 
 
 @pytest.fixture

@@ -9,9 +9,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.journeys import Journey, Site, journey_of, run_id, status
-from tests.requires import requires_tool
-
-pytestmark = requires_tool("chromium")
 
 WIDTH = 390
 LEAST = 24

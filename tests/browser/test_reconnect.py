@@ -14,9 +14,6 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
 
 from tests.browser.journeys import Journey, Site, journey_of, node, status
-from tests.requires import requires_tool
-
-pytestmark = requires_tool("chromium")
 
 GONE = r"net::ERR_|WebSocket|Failed to load resource"
 """What a browser says of a server that is not there."""

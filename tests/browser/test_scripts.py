@@ -15,12 +15,9 @@ from playwright.sync_api import Page, WebSocketRoute, expect
 from engine.graph import ElementState, build_graph, element_states, to_svg
 from studio.rendering import Rendering, Shell
 from tests.browser.paper import Paper, page_of, paper, rendering
-from tests.requires import requires_tool
 from tests.unit.graph_definitions import DEPLOY, Garden, chain, wide
 
 __all__ = ["paper", "rendering"]  # the fixtures
-
-pytestmark = requires_tool("chromium")
 
 GRAPH = """{% block content %}<div class="body"><section class="graph-view" data-graph data-follow aria-label="Graph"
  data-selected="{{ selected|default('') }}"><div class="canvas" data-canvas tabindex="0">{{ drawing(svg) }}</div>

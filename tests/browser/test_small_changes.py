@@ -9,10 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.journeys import Journey, Site, journey_of
 from tests.browser.test_budgets import MOST_BYTES, MOST_REQUESTS, Wire
-from tests.requires import requires_tool
 from tests.web.waiting import until
-
-pytestmark = requires_tool("chromium")
 
 FLOWS = """
 from engine import create_step, create_workflow

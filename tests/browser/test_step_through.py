@@ -7,9 +7,6 @@ import re
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.journeys import Journey, node, run_id, status
-from tests.requires import requires_tool
-
-pytestmark = requires_tool("chromium")
 
 STEPS = [f"step_{letter}" for letter in "abcde"]
 

@@ -11,9 +11,6 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.journeys import Journey, Site, journey_of, node, status
-from tests.requires import requires_tool
-
-pytestmark = requires_tool("chromium")
 
 TITLES = {"ask_legal": "Is it legal?", "ask_sales": "Does it sell?"}
 
