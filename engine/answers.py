@@ -17,12 +17,13 @@ from engine.errors import (
     UnknownStep,
 )
 from engine.events import Fact
+from engine.holes import secret_places, with_holes
 from engine.ids import template
 from engine.lost_secrets import lost_value
 from engine.plan import Call, known_places
 from engine.schema import ANY, Schema, compile_schema
 from engine.sources import encode_free
-from engine.values import Value
+from engine.values import Value, null
 
 if TYPE_CHECKING:
     from engine.commands import Command
@@ -152,7 +153,7 @@ def _answer(run: Host, cell: Cell, data: Any) -> Value:
     what = f"answer to {cell.path!r}"
     try:
         typed = schema.validate(data, InvalidResume, what)
-        value = Value(encode_free(typed) if schema.is_any else schema.encode(typed), schema)
+        value = _stored(typed, schema, question.schema)
     except DataError as error:
         said = str(error) if isinstance(error, InvalidResume) else f"{what}: {error}"
         raise InvalidResume(f"{said}; the question is still open", path=error.path) from error
@@ -164,6 +165,15 @@ def _answer(run: Host, cell: Cell, data: Any) -> Value:
     return value
 
 
+def _stored(typed: Any, schema: Schema, asked: Mapping[str, Any] | None) -> Value:
+    """What is kept of an answer: no secrets, also where only the JSON Schema of the question says what is one."""
+    is_plain = schema.is_any or isinstance(schema.source, dict)
+    places = secret_places(typed, asked) if asked and is_plain else ()
+    if places:
+        return Value(ANY.encode(with_holes(typed, places)), holes=places, whole=ANY.encode(typed))
+    return Value(encode_free(typed)) if schema.is_any else Value.kept(typed, schema)
+
+
 def _check_for_engine(run: Host, cell: Cell, said: Mapping[str, Any]) -> None:
     """What only the step's own schemas can tell of an answer to the engine. Raises ``DataError``."""
     asked = cell.question.engine if cell.question is not None else None
@@ -172,7 +182,8 @@ def _check_for_engine(run: Host, cell: Cell, said: Mapping[str, Any]) -> None:
         node.output.validate(said.get("output"), InvalidResume, f"output of {cell.path!r}")
     elif asked == "secrets":
         value, schema = lost_value(run.state, cell)
-        schema.fill(value.raw, said)
+        if schema.has_secrets:
+            schema.fill(value.raw, said)
 
 
 def _schema_of(run: Host, cell: Cell) -> Schema:
@@ -204,19 +215,20 @@ def _accept(run: Host, cell: Cell, answer: Value, by: str | None) -> list[Comman
         return _fill(run, cell, answer, data)
     if question.engine == "crash":
         return _decide(run, cell, answer, data)
+    if answer.holes:
+        run.holds_secrets = True
     return run.record(Fact("step.resumed", cell.path, data=data, value=answer, site=cell))
 
 
 def _fill(run: Host, cell: Cell, answer: Value, data: dict[str, Any]) -> list[Command]:
     """Secrets go into the live value only: the log notes which came, not what they are."""
-    given = answer.typed()
+    given = ANY.decode(answer.whole)
     value, schema = lost_value(run.state, cell)
-    if isinstance(given, dict) and schema.has_secrets:
-        value.revive(schema.fill(value.raw, given), schema)
-        run.holds_secrets = True
-        shown = Value(ANY.encode({"filled": sorted(given)}))
-    else:
-        shown = Value(b"null")
+    if not isinstance(given, dict):
+        raise AssertionError("the schema of the question asks for named texts")
+    value.revive(given, schema)
+    run.holds_secrets = True
+    shown = Value(ANY.encode({"filled": sorted(given)}))
     return run.record(Fact("step.resumed", cell.path, data=data, value=shown, site=cell))
 
 
@@ -224,13 +236,17 @@ def _decide(run: Host, cell: Cell, answer: Value, data: dict[str, Any]) -> list[
     """A person says what became of a step that a crash cut."""
     said = ANY.decode(answer.raw)
     action = said.get("action") if isinstance(said, dict) else "retry"
-    todo = run.record(Fact("step.resumed", cell.path, data=data, value=answer, site=cell))
     node = cell.node
+    value = null()
+    if action == "done" and isinstance(node, Call) and isinstance(said, dict):
+        value = Value.of(node.output.validate(said.get("output")), node.output)
+        if value.holes:
+            run.holds_secrets = True
+            answer = Value.of({**said, "output": value.plain()})
+    todo = run.record(Fact("step.resumed", cell.path, data=data, value=answer, site=cell))
     if action == "retry" or not isinstance(node, Call) or not isinstance(said, dict):
         return todo
     if action == "done":
-        typed = node.output.validate(said.get("output"))
-        value = Value.of(typed, node.output)
         return run.record(Fact("step.succeeded", cell.path, attempt=cell.attempts, value=value, site=cell))
     message = f"a person said that step {cell.path!r} has failed, after a crash had cut it"
     error = {"type": "Interrupted", "message": message, "step": cell.path}

@@ -18,7 +18,7 @@ class Question:
     """What a suspended step waits for. ``ordinal`` counts a step's ``ask`` calls (``None``: a plain ``suspend``).
 
     ``engine``: the engine itself asks (``"crash"`` or ``"secrets"``), not the step. ``lost``: whose secrets are gone,
-    if not those of its input: a path, and ``"input"`` or ``"output"``.
+    if not those of its input: a path, and ``"input"``, ``"output"`` or ``"answer"``.
     """
 
     token: str
@@ -190,11 +190,13 @@ def ancestors(cell: Cell) -> list[Frame]:
 
 def error_input(failed: Cell) -> Value:
     """What a catch arm gets: ``{"input": ..., "error": {...}}``."""
-    return Value.group({"input": failed.input, "error": Value.of(_shown(failed.error))})
+    error = None if failed.error is None else without_traces(failed.error)
+    return Value.group({"input": failed.input, "error": Value.of(error)})
 
 
-def _shown(error: dict[str, Any] | None) -> dict[str, Any] | None:
-    return None if error is None else {key: error[key] for key in error if key != "traceback"}
+def without_traces(error: dict[str, Any]) -> dict[str, Any]:
+    """What other steps get of an error: not where in the code it came about."""
+    return {key: error[key] for key in error if key not in ("traceback", "frames")}
 
 
 def workflow_of(cell: Cell) -> Frame:

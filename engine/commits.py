@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 log = logging.getLogger("engine")
 
 
+async def give_way() -> None:
+    """Let all who are due have the event loop first: a timer needs one turn to fire, its task another to wake up."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
 class Commits(ABC):
     """The side of a live run that faces the store: one append at a time, in order, and nobody is told before it."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import threading
@@ -16,7 +17,6 @@ from engine.runlog import RunLogger
 from engine.schema import ANY, Schema, compile_schema
 from engine.shared import as_changes
 from engine.signals import NOT_GIVEN, AbortSignal, BailSignal, Signal, SuspendSignal
-from engine.values import Value
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -224,14 +224,20 @@ class StepContext:
         """The last answer to this step's question, by ``resume_schema``; ``None`` before any."""
         resumed, node = self._cell.resumed, self._cell.node
         schema = node.resume if isinstance(node, Call) else None
-        return None if resumed is None else _typed(resumed[0], schema)
+        if resumed is None:
+            return None
+        answer = resumed[0]
+        return _typed(answer.raw if schema is None and not answer.is_whole else answer.found(), schema)
 
     @property
     def suspend_data(self) -> Any:
         """The payload of the suspension that ``resume_data`` answers, by ``suspend_schema``; ``None`` before any."""
         resumed, node = self._cell.resumed, self._cell.node
         schema = node.suspend if isinstance(node, Call) else None
-        return None if resumed is None else _typed(resumed[1], schema)
+        if resumed is None:
+            return None
+        payload = resumed[1]
+        return _typed(payload.whole if payload.is_whole else payload.raw, schema)
 
     # -- verbs
 
@@ -298,12 +304,10 @@ class StepContext:
         wanted = compile_schema(schema)
         answer = (self._cell.answers or {}).get(ordinal)
         if answer is not None:
-            try:
-                return wanted.decode(answer.raw)
-            except DataError:
-                # Only an answer from before a restart can get here: it was checked by the stored JSON Schema, which may
-                # say less than the type. An invalid answer asks again, it never kills the run.
-                pass
+            # Only an answer from before a restart can be wrong: its secrets are gone, or the stored JSON Schema that it
+            # was checked by says less than the type. It asks again, it never kills the run.
+            with contextlib.suppress(DataError):
+                return wanted.decode(answer.found())
         self._raise(SuspendSignal(payload, ordinal=ordinal, schema=wanted, **options))
 
     @_to_be_awaited
@@ -337,11 +341,11 @@ class StepContext:
             self._cancelled.set()
 
 
-def _typed(value: Value, schema: Schema | None) -> Any:
+def _typed(data: bytes, schema: Schema | None) -> Any:
     try:
-        return (schema or ANY).decode(value.raw)
+        return (schema or ANY).decode(data)
     except DataError:  # of an ``ask``, which has a schema of its own, or from before the code was changed
-        return ANY.decode(value.raw)
+        return ANY.decode(data)
 
 
 class SyncContext:

@@ -7,6 +7,7 @@ JSON.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ from engine.schema import ANY
 from engine.shared import initial
 from engine.sources import encode_free
 from engine.state import breakpoints_from
-from engine.values import Value, checked
+from engine.values import Value
 
 if TYPE_CHECKING:
     from engine.host import Host
@@ -179,7 +180,7 @@ async def proceed(run: Host) -> None:
 
 def _released(run: Host) -> str:
     """The status of a run that is let go."""
-    runs = run.state.tally["held"] and run.home.admit(run)
+    runs = run.state.tally["held"] and not run.queued and run.home.admit(run)
     return "running" if runs else run.state.status
 
 
@@ -208,16 +209,35 @@ async def send_event(run: Host, name: str, data: Any = None) -> None:
     if state.ended:
         raise AlreadyEnded(f"run {run.run_id!r} has ended ({state.status}); nothing can be sent to it")
     try:
-        value = Value(encode_free(data))
+        value = _arrived(run, name, data)
     except DataError as error:
         raise InvalidInput(f"event {name!r}: {error}", path=error.path) from error
     for cell in state.cells.values():
         node = cell.node
         if isinstance(node, Wait) and node.event == name and cell.status == "waiting":
             fitting = value
-            if not node.schema.is_any:
+            if fitting is None or not node.schema.is_any:
                 typed = node.schema.validate(data, InvalidInput, f"event {name!r} for {cell.path!r}")
-                fitting = checked(Value(node.schema.encode(typed)), node.schema)
+                fitting = Value.kept(typed, node.schema)
+                run.holds_secrets |= bool(fitting.holes)
             await run.go(received(run, cell, name, fitting))
             return
-    await run.go(run.record(Fact("event.received", data={"name": name}, value=value)))
+    if value is None:
+        run.note("", "warning", f"event {name!r} came early and does not fit, so it was dropped")
+    else:
+        await run.go(run.record(Fact("event.received", data={"name": name}, value=value)))
+
+
+def _arrived(run: Host, name: str, data: Any) -> Value | None:
+    """What is kept of an event that nobody may wait for yet: without its secrets, if some step would know of any.
+
+    ``None`` if it fits none of those: nobody knows then where they are.
+    """
+    schemas = [node.schema for node in run.state.plan.nodes if isinstance(node, Wait) and node.event == name]
+    if not any(schema.has_secrets for schema in schemas):
+        return Value(encode_free(data))
+    for schema in sorted(schemas, key=lambda schema: not schema.has_secrets):
+        with contextlib.suppress(DataError):
+            run.holds_secrets = True
+            return Value.kept(schema.validate(data), schema)
+    return None

@@ -39,6 +39,9 @@ class Engine:
     ``store`` is an URL (``sqlite:///file``, ``:memory:``) or a ``Store``. ``max_running`` limits how many runs run at
     once, ``threads`` how many plain functions. Over ``max_running`` they wait as ``pending``: those that go on
     (answered, woken, released) before those that start, each in order. ``recover=False`` takes up nothing by itself.
+    ``locals_in_errors`` keeps with an error what the variables of the user's code were, in ``error["frames"]``: short
+    texts, of the 20 innermost frames and about 16,000 characters. Secrets that are known are hidden in them before they
+    are stored; what else your variables hold, whoever reads the store can read.
     Opening raises ``DefinitionError`` for a workflow that is wrong and ``StoreError`` for a store that can't be opened.
     """
 
@@ -50,6 +53,7 @@ class Engine:
         max_running: int | None = None,
         threads: int | None = None,
         recover: bool = True,
+        locals_in_errors: bool = False,
         clock: Clock | None = None,
     ) -> None:
         if max_running is not None and max_running < 1:
@@ -67,7 +71,7 @@ class Engine:
         self._pid = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._serving: asyncio.Task[None] | None = None
-        self._runs = LiveRuns(self, max_running=max_running)
+        self._runs = LiveRuns(self, max_running=max_running, locals_in_errors=locals_in_errors)
         self._remote = Remote(self._runs)
 
     def register(self, workflows: Iterable[Workflow[Any, Any]]) -> None:

@@ -208,8 +208,9 @@ class Event:
     ``log``                               ``level``, ``message``
     ====================================  ==============================================================
 
-    ``error`` has ``type``, ``message``, ``step`` and ``traceback``. Of a list that only grows, ``changes`` has what was
-    added, and ``appended`` says how many items were there before. Other types have no data that is promised.
+    ``error`` has ``type``, ``message``, ``step`` and ``traceback``, and ``frames`` if the engine was opened with
+    ``locals_in_errors``. Of a list that only grows, ``changes`` has what was added, and ``appended`` says how many
+    items were there before. Other types have no data that is promised.
     """
 
     seq: int
@@ -247,9 +248,16 @@ _PROMISED = {
 _OBJECTS = frozenset({"state", "request_context"})
 
 
+def _own(data: Any) -> Any:
+    """A copy that may be changed: a store in memory gives what it holds."""
+    if isinstance(data, dict):
+        return {key: _own(part) for key, part in data.items()}
+    return [_own(part) for part in data] if isinstance(data, (list, tuple)) else data
+
+
 def to_event(run_id: str, fact: Fact) -> Event:
     """The public form of a fact."""
-    data: dict[str, Any] = dict(fact.data) if fact.data else {}
+    data: dict[str, Any] = _own(fact.data) if fact.data else {}
     for key in _PROMISED.get(fact.type, ()):
         data.setdefault(key, {} if key in _OBJECTS else None)
     if fact.value is not None:

@@ -17,7 +17,7 @@ from engine.apply import apply
 from engine.asking import answer, must_be_awaited
 from engine.cells import Cell, Site
 from engine.commands import Again, Begin, Command, Drop, Invoke, Wake
-from engine.commits import Commits
+from engine.commits import Commits, give_way
 from engine.debugger import stop_after, stop_before
 from engine.errors import EngineError, Fenced, UnknownRun
 from engine.events import Fact
@@ -254,10 +254,11 @@ class Executor(Commits):
         if task is None:
             raise AssertionError("a worker is a task")
         turns = 0
+        is_heavy = cell.input.is_heavy
         while True:
             turns += 1
-            if turns % TURNS == 0:
-                await asyncio.sleep(0)
+            if turns % TURNS == 0 or is_heavy:
+                await give_way()
             node = cell.node
             if not isinstance(node, Call) or cell.status != "running" or self.closing or cell.path in self.running:
                 return
@@ -269,6 +270,9 @@ class Executor(Commits):
             if self.serial:
                 calls = await self._settle_serial(calls)
             self.mark()
+            is_heavy = cell.output is not None and cell.output.is_heavy
+            if is_heavy:
+                await give_way()  # encoding it took long, writing and reading it will, too
             await self.commit()
             if self.state.ended or not calls:
                 self._after_commit()

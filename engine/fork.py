@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 from engine import control
 from engine.cells import DONE, Cell, Frame, Site, ancestors
 from engine.commands import Again, Begin, CancelRun, Command, Fail, Finish, Invoke, Wake
-from engine.errors import DefinitionChanged, InvalidOutput, NotStarted, UnknownStep
+from engine.errors import DataError, DefinitionChanged, InvalidOutput, NotStarted, UnknownStep
 from engine.events import STEP_ENDS, Fact
 from engine.executor import Executor
 from engine.ids import new_run_id, new_token
@@ -18,7 +19,7 @@ from engine.plan import Call, Foreach, Loop, Parallel, Plan, Sequence
 from engine.recovery import Replay, as_recorded, load
 from engine.schema import ANY, Schema
 from engine.shared import initial
-from engine.sources import encode_free
+from engine.sources import free_value
 from engine.state import RunState
 from engine.values import Value
 from engine.versions import data_misfits, misfits
@@ -151,8 +152,7 @@ def _output(old: RunState, path: str, given: Any) -> Value:
     if cell is None:
         raise UnknownStep(f"fork: outputs names {path!r}, which has not begun in run {old.run_id!r}")
     schema = cell.node.output if isinstance(cell.node, (Call, Sequence)) else ANY
-    typed = schema.validate(given, InvalidOutput, f"output of {path!r}")
-    return Value(schema.encode(typed), schema)
+    return Value.kept(schema.validate(given, InvalidOutput, f"output of {path!r}"), schema)
 
 
 class _Kept:
@@ -371,11 +371,21 @@ def _missing(state: RunState, frame: Frame, beginning: set[str]) -> list[Command
     return found
 
 
+def _flowing_in(site: Site, given: Any) -> Value:
+    """An input that a person gives, without its secrets if it is known where they are."""
+    node = site.node
+    schema = node.input if isinstance(node, (Call, Sequence)) else site.input.schema
+    if schema.has_secrets:
+        with contextlib.suppress(DataError):  # where it begins it is said what is wrong with it
+            return Value.kept(schema.validate(given), schema)
+    return free_value(given)
+
+
 def _give(todo: list[Command], at: str, given: Any) -> None:
     """Change the input that ``at`` begins with."""
     for command in todo:
         if isinstance(command, Begin) and command.site.path == at:
-            command.site.input = Value(encode_free(given))
+            command.site.input = _flowing_in(command.site, given)
             command.site.given = True
             return
     raise UnknownStep(f"fork: {at!r} does not begin again in the fork, so its input can't be changed")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.core_schema import Holes
@@ -66,6 +66,13 @@ def outside(key: object, pointers: Sequence[Pointer]) -> tuple[Pointer, ...]:
     return tuple(pointer[len(start) :] for pointer in pointers if (pointer + "/").startswith(start + "/"))
 
 
+def at_hole(whole: Any, pointer: Pointer) -> object:
+    """The secret that is missing at a hole, out of the value that has it."""
+    for part in _parts(pointer):
+        whole = whole[int(part) if isinstance(whole, list) else part]
+    return whole
+
+
 def holes_between(holed: object, whole: object, at: Pointer = "") -> tuple[Pointer, ...]:
     """Where ``holed`` lacks what ``whole`` has."""
     if isinstance(holed, dict) and isinstance(whole, dict):
@@ -74,6 +81,62 @@ def holes_between(holed: object, whole: object, at: Pointer = "") -> tuple[Point
         pairs = enumerate(zip(holed, whole, strict=True))
         return tuple(hole for index, (one, other) in pairs for hole in holes_between(one, other, f"{at}/{index}"))
     return (at,) if holed is None and whole is not None else ()
+
+
+def secret_places(value: object, schema: Mapping[str, Any]) -> tuple[Pointer, ...]:
+    """Where a value has what its JSON Schema says is a secret (``writeOnly``, as pydantic writes ``SecretStr``)."""
+    return tuple(dict.fromkeys(_secret_places(value, schema, schema, frozenset())))
+
+
+def _secret_places(
+    value: object, schema: object, root: Mapping[str, Any], seen: frozenset[object]
+) -> Iterator[Pointer]:
+    """``seen``: references that led here, of which one may lead back to itself."""
+    if not isinstance(schema, Mapping) or value is None:
+        return
+    if schema.get("writeOnly") is True:
+        yield ""
+        return
+    same = [part for key in ("anyOf", "oneOf", "allOf") for part in schema.get(key, ())]
+    ref = schema.get("$ref")
+    if ref is not None and ref not in seen:
+        same.append(_referred(root, str(ref)))
+    for part in same:
+        yield from _secret_places(value, part, root, seen | {ref})
+    for key, item, part in _parts_of(value, schema):
+        for pointer in _secret_places(item, part, root, frozenset()):
+            yield f"/{_escape(key)}{pointer}"
+
+
+def _parts_of(value: object, schema: Mapping[str, Any]) -> Iterator[tuple[object, object, object]]:
+    if isinstance(value, dict):
+        known, others = schema.get("properties", {}), schema.get("additionalProperties")
+        yield from ((key, item, known.get(key, others)) for key, item in value.items())
+    elif isinstance(value, list):
+        first, others = schema.get("prefixItems", ()), schema.get("items")
+        yield from ((at, item, first[at] if at < len(first) else others) for at, item in enumerate(value))
+
+
+def _referred(root: Mapping[str, Any], ref: str) -> object:
+    found: Any = root
+    for part in _parts(ref):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def with_holes(value: object, pointers: Sequence[Pointer]) -> object:
+    """A copy of a value with nothing at these places."""
+    if "" in pointers:
+        return None
+    inner = {pointer.split("/")[1] for pointer in pointers}
+    if isinstance(value, dict):
+        return {
+            key: with_holes(item, outside(key, pointers)) if _escape(key) in inner else item
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [with_holes(item, outside(at, pointers)) if str(at) in inner else item for at, item in enumerate(value)]
+    return value
 
 
 def _name(pointer: Pointer) -> str:

@@ -100,6 +100,7 @@ class Home(Protocol):
     store: Store
     bus: Bus
     clock: Clock
+    locals_in_errors: bool
 
     @property
     def engine(self) -> Any: ...

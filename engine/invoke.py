@@ -74,7 +74,7 @@ def _leave(  # noqa: PLR0917 - all that an attempt is
 ) -> list[Fact]:
     """Take the attempt off the list of running ones and say what came of it."""
     if ctx.closed:  # it was left alone; its outcome is written already
-        return [late(cell, ctx, node, result, error)]
+        return [late(executor, ctx, node, result, error)]
     del executor.running[cell.path]
     ctx.closed = True
     if ctx.done is not None and not ctx.done.done():

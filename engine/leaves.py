@@ -10,9 +10,9 @@ from engine.cells import DONE, Cell
 from engine.clock import from_iso, to_iso
 from engine.codec import ANNOTATE
 from engine.commands import Command
+from engine.error_records import error_record
 from engine.errors import ConditionFailed, DataError, NotSerializable
 from engine.events import Fact
-from engine.failures import describe
 from engine.faults import in_words
 from engine.flow import Callback
 from engine.lost_secrets import ask_for_secrets
@@ -46,7 +46,7 @@ async def do(run: Host, cell: Cell) -> list[Command]:
             return []
         if isinstance(error, SecretsLost):
             return ask_for_secrets(run, cell, error.value)
-        data = {"error": describe(error, step=cell.path)}
+        data = {"error": error_record(run, error, cell)}
         return run.record(Fact("step.failed", cell.path, attempt=cell.attempts, data=data, site=cell))
 
 

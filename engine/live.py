@@ -78,13 +78,14 @@ class Owner(Protocol):
 class LiveRuns:
     """The live side of an engine. Everything here happens on the engine's event loop."""
 
-    def __init__(self, engine: Owner, *, max_running: int | None) -> None:
+    def __init__(self, engine: Owner, *, max_running: int | None, locals_in_errors: bool) -> None:
         self.engine = engine
         self.store = engine.store
         self.bus = engine.bus
         self.clock = engine.clock
         self.busy = 0
         """Tasks of runs and calls from outside that are under way: alone, a commit need not wait for company."""
+        self.locals_in_errors = locals_in_errors
         self._max_running = max_running
         self._live: dict[str, Executor] = {}
         self._going_on: dict[Host, list[Command]] = {}
@@ -170,6 +171,8 @@ class LiveRuns:
             said = message_of(why)  # but not the error, which refers to all that the run had
             is_stored = isinstance(why, StoreError)
             self._lost[run_id] = (StoreError, said) if is_stored else (EngineError, f"{type(why).__name__}: {said}")
+        if not self.is_closed:
+            self.came_to_rest()
 
     def lost(self, run_id: str) -> EngineError | None:
         """Why a run stopped here, although nobody else goes on with it."""

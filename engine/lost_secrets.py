@@ -47,12 +47,14 @@ def secrets_question(state: RunState, cell: Cell, value: Value) -> Fact:
 
 
 def _place_of(state: RunState, value: Value) -> list[str] | None:
-    """Where a value stands: the path of a step, and whether it is its input or its output."""
+    """Where a value stands: the path of a step, and whether it is its input, its output or an answer that it got."""
     for cell in (state.frame, *state.cells.values()):
         if cell.input is value:
             return [cell.path, "input"]
         if cell.output is value:
             return [cell.path, "output"]
+        if cell.resumed is not None and cell.resumed[0] is value:
+            return [cell.path, "answer"]
     return None
 
 
@@ -61,9 +63,13 @@ def lost_value(state: RunState, cell: Cell) -> tuple[Value, Schema]:
     question = cell.question
     path, part = (cell.path, "input") if question is None or question.lost is None else question.lost
     owner = state.cells[path] if path else state.frame
-    value = owner.input if part == "input" else owner.output
+    value = {"input": owner.input, "output": owner.output, "answer": owner.resumed and owner.resumed[0]}[part]
     if value is None:
         raise StoreCorrupt(f"run {state.run_id!r}: {cell.path!r} asks for secrets of {path!r}, which has no {part}")
     node = owner.node
-    wanted = node.input if part == "input" and isinstance(node, (Call, Sequence)) else value.schema
-    return value, wanted if wanted.has_secrets else value.schema
+    wanted: Schema | None = None
+    if part == "input" and isinstance(node, (Call, Sequence)):
+        wanted = node.input
+    elif part == "answer" and isinstance(node, Call):
+        wanted = node.resume
+    return value, value.schema if wanted is None or not wanted.has_secrets else wanted

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from engine.cells import Cell
 from engine.clock import to_iso
 from engine.context import StepContext
+from engine.error_records import error_record
 from engine.errors import EngineError, InvalidOutput, InvalidPayload, NotSerializable, StepTimeout
 from engine.events import Fact
-from engine.failures import describe
 from engine.faults import in_words, where_returned
 from engine.ids import new_token
 from engine.lost_secrets import secrets_question
@@ -58,10 +58,12 @@ def output_value(node: Call, cell: Cell, result: Any, *, written: bool = True) -
     """
     schema, what = node.output, f"output of step {cell.path!r}"
     try:
+        if schema.is_any:
+            return Value.of(result, schema)
         known = Value.proven(result, schema, cell.input, written=written) if schema.is_immutable else None
         if known is not None:
             return known
-        typed = result if schema.is_any else schema.validate(result, InvalidOutput, what)
+        typed = schema.validate(result, InvalidOutput, what)
         return Value.handed_on(typed, schema, cell.input, written=written)
     except (InvalidOutput, NotSerializable) as error:
         said = (
@@ -78,7 +80,7 @@ def failed(executor: Host, cell: Cell, node: Call, error: BaseException) -> list
     """The fact of a failed attempt: another try later, the end, or a question if secrets are gone that it has read."""
     if isinstance(error, SecretsLost):
         return [secrets_question(executor.state, cell, error.value)]
-    shown = describe(error, step=cell.path)
+    shown = error_record(executor, error, cell)
     wait = None if isinstance(error, EngineError) and not isinstance(error, StepTimeout) else _wait(node, cell, error)
     if wait is None:
         return [Fact("step.failed", cell.path, attempt=cell.attempts, data={"error": shown}, site=cell)]
@@ -148,11 +150,12 @@ def value_of(obj: Any) -> Value:
     return free_value(obj)
 
 
-def late(cell: Cell, ctx: Attempt, node: Call, result: Any, error: BaseException | None) -> Fact:
+def late(run: Host, ctx: Attempt, node: Call, result: Any, error: BaseException | None) -> Fact:
     """What an attempt that was left alone gave in the end. It changes nothing."""
+    cell = ctx.cell
     if error is not None:
-        return Fact("step.late", cell.path, attempt=ctx.attempt, data={"error": describe(error, step=cell.path)})
+        return Fact("step.late", cell.path, attempt=ctx.attempt, data={"error": error_record(run, error, cell)})
     try:
         return Fact("step.late", cell.path, attempt=ctx.attempt, value=output_value(node, cell, result))
     except EngineError as fault:
-        return Fact("step.late", cell.path, attempt=ctx.attempt, data={"error": describe(fault, step=cell.path)})
+        return Fact("step.late", cell.path, attempt=ctx.attempt, data={"error": error_record(run, fault, cell)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.cells import Cell, Frame
+from engine.cells import Cell, Frame, without_traces
 from engine.plan import Branch, Call, Foreach, Parallel, PlanNode, Sequence, Wait
 from engine.schema import ANY, Schema
 from engine.values import Value, null
@@ -29,7 +29,7 @@ def _item_output(node: Foreach, cell: Cell) -> Value:
     if not node.collect_errors:
         return output
     if cell.status == "failed":
-        return Value.group({"error": Value.of({k: v for k, v in (cell.error or {}).items() if k != "traceback"})})
+        return Value.group({"error": Value.of(without_traces(cell.error or {}))})
     return Value.group({"ok": output})
 
 

@@ -22,9 +22,9 @@ from engine.commands import (
     Wake,
 )
 from engine.debugger import stop_before
+from engine.error_records import error_record
 from engine.errors import ConditionFailed, DataError, EngineError, InvalidInput, InvalidOutput
 from engine.events import Fact
-from engine.failures import describe
 from engine.flow import Callback
 from engine.ids import new_token
 from engine.leaves import do
@@ -112,7 +112,7 @@ def refuse(run: Host, site: Site, attempt: int, error: Exception) -> list[Comman
     """A node can't begin: it has started, and failed."""
     run.record(Fact("step.started", site.path, attempt=attempt, value=site.input, site=site))
     cell = run.state.cells[site.path]
-    data = {"error": describe(error, step=site.path)}
+    data = {"error": error_record(run, error, site)}
     return run.record(Fact("step.failed", site.path, attempt=attempt, data=data, site=cell))
 
 
@@ -196,7 +196,7 @@ async def again(run: Host, cell: Cell) -> list[Command]:
 
 def _refuse_again(run: Host, cell: Cell, error: Exception) -> list[Command]:
     """What a suspended step wrote can't be taken back, so it can't have another pass."""
-    data = {"error": describe(error, step=cell.path)}
+    data = {"error": error_record(run, error, cell)}
     return run.record(Fact("step.failed", cell.path, attempt=cell.attempts, data=data, site=cell))
 
 
@@ -286,7 +286,7 @@ def _not_answered(run: Host, frame: Frame, error: Exception) -> list[Command]:
 
 
 def _failed(run: Host, frame: Frame, error: Exception) -> list[Command]:
-    return _fail(run, frame, describe(error, step=frame.path))
+    return _fail(run, frame, error_record(run, error, frame))
 
 
 def _finish(run: Host, frame: Frame, output: Value | None, *, given: bool = False) -> list[Command]:

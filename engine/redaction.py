@@ -53,6 +53,9 @@ _BEARER = re.compile(r"\b(bearer\s{1,3})(?=[^\s\d]{0,200}\d)[\w.~+/=-]{8,2000}",
 _ADDRESS = re.compile(r"(://[^\s/@:]{0,200}:)[^\s/@]{1,200}(?=@)")
 
 
+_NEAR = 2_500
+"""Characters that a name which says secret, and what stands beside it, have at most."""
+
 _SHELLS = frozenset({"PWD", "OLDPWD"})
 """Where a shell stands: no password, whatever it is called."""
 
@@ -177,6 +180,11 @@ def redacted_text(text: str) -> str:
     if ":" in text or "=" in text:
         text = _ADDRESS.sub(rf"\1{HIDDEN}", _NAMED.sub(_hide_named, text))
     return _BEARER.sub(rf"\1{HIDDEN}", text)
+
+
+def redacted_start(text: str, most: int) -> str:
+    """The first characters of a text with the secrets hidden; also one that the cut would go through."""
+    return redacted_text(_known.hide(text[: most + LONGEST])[: most + _NEAR])[:most]
 
 
 def redacted_traceback(trace: str) -> str:

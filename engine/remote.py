@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine import errors
-from engine.errors import Blocked, EngineError, Fenced, InvalidInput, NotOwner
+from engine.errors import Blocked, EngineError, Fenced, InvalidInput, InvalidResume, NotOwner
 from engine.failures import message_of
 from engine.ids import new_token
 from engine.live import LiveRuns
-from engine.schema import ANY
+from engine.plan import Wait
+from engine.schema import ANY, Schema
 from engine.sources import encode_free
 from engine.state import breakpoints_from
 from engine.store import Request
@@ -85,8 +86,7 @@ class Remote:
     async def ask(self, run_id: str, verb: str, arguments: Mapping[str, Any]) -> Any:
         """Leave a call for the owner and wait for the answer. Raises what it raised there, or ``NotOwner``."""
         store = self._runs.store
-        if verb == "start":
-            await self._refuse_secrets(run_id, arguments.get("input"))
+        await self._refuse_secrets(run_id, verb, arguments)
         request = await store.post(run_id, verb, {**_plain(arguments), _NAME: new_token()})
         end = time.monotonic() + PATIENCE
         looked = time.monotonic()
@@ -111,13 +111,34 @@ class Remote:
             f"(engine.take_over)"
         )
 
-    async def _refuse_secrets(self, run_id: str, given: Any) -> None:
+    async def _refuse_secrets(self, run_id: str, verb: str, arguments: Mapping[str, Any]) -> None:
         """A call to another process is written down, and secrets never are."""
-        row = await self._runs.store.row(run_id)
-        schema = self._runs.plan_of(row.workflow_id).root.input
-        what = f"input of workflow {row.workflow_id!r}"
-        if schema.has_secrets and Value.of(schema.validate(given, InvalidInput, what), schema).holes:
-            raise InvalidInput(f"{what} has secrets, which don't travel between processes; start it where it was made")
+        match verb:
+            case "start":
+                workflow_id = (await self._runs.store.row(run_id)).workflow_id
+                schema = self._runs.plan_of(workflow_id).root.input
+                what = f"input of workflow {workflow_id!r}"
+                _must_be_open(schema, arguments.get("input"), what, "start it where it was made")
+            case "send_event":
+                plan = self._runs.plans.get((await self._runs.store.row(run_id)).workflow_id)
+                for node in plan.nodes if plan is not None else ():
+                    if isinstance(node, Wait) and node.event == arguments["name"]:
+                        what = f"event {node.event!r}"
+                        _must_be_open(node.schema, arguments.get("data"), what, "send it where the run is")
+            case "resume":
+                await self._refuse_secret_answer(run_id, arguments)
+            case _:
+                pass
+
+    async def _refuse_secret_answer(self, run_id: str, arguments: Mapping[str, Any]) -> None:
+        token, label = arguments.get("suspension"), arguments.get("label")
+        questions = await self._runs.store.list_suspensions(run_id=run_id, workflow=None, limit=100, after=None)
+        for one in questions.items:
+            if token in (None, one.token) and label in (None, one.label) and _is_for_secrets(one.schema):
+                raise InvalidResume(
+                    f"answer to {one.path!r} has secrets, which don't travel between processes; answer where the run "
+                    f"is, or take it over (engine.take_over); the question is still open"
+                )
 
     async def _inherit(self, run_id: str, verb: str) -> None:
         """If the run's owner has died, its calls are ours to answer."""
@@ -129,6 +150,18 @@ class Remote:
         """Nobody is to act any more on a call whose sender has been told that it failed."""
         await self._runs.store.reply(request, {})
         await self._runs.store.reply_to(request)
+
+
+def _must_be_open(schema: Schema, given: Any, what: str, remedy: str) -> None:
+    if schema.has_secrets and Value.kept(schema.validate(given, InvalidInput, what), schema).holes:
+        raise InvalidInput(f"{what} has secrets, which don't travel between processes; {remedy}")
+
+
+def _is_for_secrets(schema: Any) -> bool:
+    """Whether a JSON Schema has a place for a secret."""
+    if isinstance(schema, list):
+        return any(map(_is_for_secrets, schema))
+    return isinstance(schema, dict) and (schema.get("writeOnly") is True or any(map(_is_for_secrets, schema.values())))
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:

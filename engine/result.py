@@ -155,6 +155,9 @@ class Steps(Mapping[str, StepRecord]):
     def __repr__(self) -> str:
         return repr({path: self[path] for path in self})
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)  # a copy, or one for another process, has the records alone
+
 
 class RedactedSteps(Mapping[str, StepRecord]):
     """Records for showing, made as they are asked for."""
@@ -177,6 +180,9 @@ class RedactedSteps(Mapping[str, StepRecord]):
 
     def __repr__(self) -> str:
         return repr(dict(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)
 
 
 def _plain(value: Value | None) -> Any:

@@ -15,7 +15,7 @@ from engine.host import REST, Host
 from engine.result import RunResult, build_result, build_statuses
 from engine.state import Breakpoint, RunState, breakpoints_from
 from engine.steps import Arm
-from engine.store import Store, Suspension
+from engine.store import EventFilter, Store, Suspension
 
 log = logging.getLogger("engine")
 T = TypeVar("T")
@@ -281,6 +281,34 @@ class Run:
                     return
                 local = engine.live(self.run_id) is not None
                 await listener.wait(None if local or not engine.store.shared else ELSEWHERE)
+
+    async def list_events(
+        self,
+        *,
+        types: Iterable[str] = (),
+        path: str | None = None,
+        after: int = 0,
+        before: int | None = None,
+        limit: int = PAGE,
+        newest: bool = False,
+    ) -> list[Event]:
+        """The first ``limit`` events with ``after < seq < before``, or the ``newest`` of them; in order either way.
+
+        ``types`` lets only those through (``("step.failed", "log")``), ``path`` only those of a step and of what is
+        inside it. Raises ``UnknownRun``.
+        """
+        if limit < 1:
+            raise ValueError(f"list_events(limit={limit}): at least 1")
+        where = EventFilter(frozenset(types), path, after, before)
+        facts = await self._engine.store.find(self.run_id, where, limit=limit, newest=newest)
+        return [to_event(self.run_id, fact) for fact in facts]
+
+    async def count_events(
+        self, *, types: Iterable[str] = (), path: str | None = None, after: int = 0, before: int | None = None
+    ) -> dict[str, int]:
+        """How many events of each type there are, of those that :meth:`list_events` lists. Raises ``UnknownRun``."""
+        where = EventFilter(frozenset(types), path, after, before)
+        return await self._engine.store.count_facts(self.run_id, where)
 
     def stream(self, input: Any = None, **options: Any) -> Stream:
         """Start the run and iterate over its events: ``async for event in run.stream(input)``; see :class:`Stream`.

@@ -107,5 +107,5 @@ def ended_late(run: Host, cell: Cell, ctx: Attempt, ended: Future[Any]) -> None:
         return
     error = ended.exception()
     result = None if error is not None else ended.result()
-    run.record(late(cell, ctx, node, result, error))
+    run.record(late(run, ctx, node, result, error))
     run.flush_soon()

@@ -82,6 +82,25 @@ class RunFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events of a run: of these types (none: of all), of a step or of what is inside it, between two numbers."""
+
+    types: frozenset[str] = frozenset()
+    path: str | None = None
+    after: int = 0
+    before: int | None = None
+
+    def lets_through(self, fact: Fact) -> bool:
+        """Whether a fact is one of them; the numbers are for whoever reads."""
+        if self.types and fact.type not in self.types:
+            return False
+        if self.path is None:
+            return True
+        path = fact.path or ""
+        return path == self.path or path.startswith((f"{self.path}/", f"{self.path}["))
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """A call from a process that does not own the run, for the one that does."""
 
@@ -136,6 +155,17 @@ class Store(Protocol):
 
         Raises ``UnknownRun``.
         """
+        ...
+
+    async def find(self, run_id: str, where: EventFilter, *, limit: int, newest: bool = False) -> list[Fact]:
+        """The first facts that the filter lets through, or the ``newest``; in order, with their payloads.
+
+        Raises ``UnknownRun``.
+        """
+        ...
+
+    async def count_facts(self, run_id: str, where: EventFilter) -> dict[str, int]:
+        """How many facts of each type the filter lets through. Raises ``UnknownRun``."""
         ...
 
     async def last_seq(self, run_id: str) -> int:

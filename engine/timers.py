@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from engine.cells import DONE, Cell
 from engine.clock import Clock, Timer
 from engine.commands import Wake
+from engine.error_records import error_record
 from engine.errors import StepTimeout, SuspensionExpired
 from engine.events import Fact
-from engine.failures import describe
 from engine.plan import Call, Sleep, Wait
 from engine.sources import encode_free
 from engine.values import Value
@@ -68,7 +68,8 @@ def woken(run: Host, cell: Cell, mark: str | int) -> list[Fact] | None:
         fired = Fact("timer.fired", cell.path, attempt=cell.attempts, site=cell)
         return [fired, Fact("step.succeeded", cell.path, attempt=cell.attempts, value=cell.input, site=cell)]
     if isinstance(node, Wait) and cell.status == "waiting":
-        return [_failed(cell, StepTimeout(f"no event {node.event!r} came to {cell.path!r} within {node.timeout:g} s"))]
+        message = f"no event {node.event!r} came to {cell.path!r} within {node.timeout:g} s"
+        return [_failed(run, cell, StepTimeout(message))]
     if isinstance(node, Call) and cell.due is not None and cell.status == "running" and cell.path not in run.running:
         return []
     return None
@@ -84,14 +85,14 @@ def _expired(run: Host, cell: Cell) -> list[Fact]:
         data = {"token": question.token, "by": "expiry"}
         answer = Value(encode_free(question.default))
         return [expired, Fact("step.resumed", cell.path, data=data, value=answer, site=cell)]
-    too_late = _failed(cell, SuspensionExpired(f"nobody answered the question of step {cell.path!r} in time"))
+    too_late = _failed(run, cell, SuspensionExpired(f"nobody answered the question of step {cell.path!r} in time"))
     try:
         undone = run.shared.take_back(cell)
     except Exception as error:  # noqa: BLE001 - a reducer of the user's may raise anything
-        return [expired, _failed(cell, error)]
+        return [expired, _failed(run, cell, error)]
     return [expired, too_late] if undone is None else [expired, undone, too_late]
 
 
-def _failed(cell: Cell, error: Exception) -> Fact:
-    data = {"error": describe(error, step=cell.path)}
+def _failed(run: Host, cell: Cell, error: Exception) -> Fact:
+    data = {"error": error_record(run, error, cell)}
     return Fact("step.failed", cell.path, attempt=cell.attempts, data=data, site=cell)

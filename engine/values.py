@@ -20,7 +20,7 @@ from typing import get_args, get_origin
 from pydantic_core import to_json
 
 from engine.errors import DataFault
-from engine.holes import inside, outside
+from engine.holes import at_hole, fill_holes, inside, outside
 from engine.proof import Proof
 from engine.schema import ANY, Schema, compile_schema, plain
 
@@ -32,6 +32,9 @@ INLINE_BYTES = 256
 
 BLOB_BYTES = 16_384
 """Larger values are stored once, by their hash."""
+
+HEAVY_BYTES = 1024 * 1024
+"""To read or write a larger value takes so long that others have a turn on the event loop before."""
 
 _NOTHING = object()
 
@@ -71,13 +74,22 @@ class Value:
         return cls(schema.encode(obj), schema, obj)
 
     @classmethod
+    def kept(cls, obj: object, schema: Schema) -> Value:
+        """The same as :meth:`of` without the object, which stays its owner's. Raises ``NotSerializable``."""
+        if not schema.has_secrets:
+            return cls(schema.encode(obj), schema)
+        raw, holes = schema.encode_with_holes(obj)
+        return cls(raw, schema, holes=holes, whole=schema.encode_whole(obj) if holes else None)
+
+    @classmethod
     def handed_on(cls, obj: object, schema: Schema, given: Value | None = None, *, written: bool) -> Value:
         """The same as :meth:`of`, for less where the value is large and nobody can change it.
 
         ``given`` is what its maker got: what it has from there is not looked at again. ``written``: a store will keep
         it, so that it is encoded at once. Raises ``NotSerializable``.
         """
-        return cls.proven(obj, schema, given, written=written) or cls.of(obj, schema)
+        known = cls.proven(obj, schema, given, written=written) if schema.is_immutable else None
+        return known or cls.of(obj, schema)
 
     @classmethod
     def proven(cls, obj: object, schema: Schema, given: Value | None = None, *, written: bool) -> Value | None:
@@ -105,9 +117,10 @@ class Value:
     @property
     def raw(self) -> bytes:
         """The stored form: JSON, UTF-8."""
+        live = self._live  # before anything is asked: another thread may take it, once it is written
         if self._raw is None:
             is_group = self.parts is not None
-            self._raw = self._join(lambda part: part.raw) if is_group else self.schema.encode_proven(self._live)
+            self._raw = self._join(lambda part: part.raw) if is_group else self.schema.encode_proven(live)
         return self._raw
 
     def _join(self, form: Callable[[Value], bytes]) -> bytes:
@@ -125,18 +138,21 @@ class Value:
             return self.raw
         if self.parts is not None:
             return self._join(lambda part: part.whole)
-        return self.raw if self._live is _NOTHING else self.schema.encode_whole(self._live)
+        live = self._live
+        return self.raw if live is _NOTHING else self.schema.encode_whole(live)
 
     def _read(self, schema: Schema) -> object:
         """What another schema makes of it, secrets included if it knows of some.
 
         Raises ``DataError``; ``SecretsLost`` if those are gone.
         """
-        if not (self.holes and schema.has_secrets):
-            return schema.decode(self.raw)
+        return schema.decode(self.found() if self.holes and schema.has_secrets else self.raw)
+
+    def found(self) -> bytes:
+        """:attr:`whole`. Raises ``SecretsLost``."""
         if not self.is_whole:
             raise SecretsLost(self)
-        return schema.decode(self.whole)
+        return self.whole
 
     @property
     def digest(self) -> str:
@@ -151,8 +167,9 @@ class Value:
 
     def typed(self) -> object:
         """The value as its producer's schema gives it; for conditions and maps, which only read."""
-        if self._live is not _NOTHING:
-            return self._live
+        live = self._live
+        if live is not _NOTHING:
+            return live
         if isinstance(self.parts, Mapping):
             return {key: part.typed() for key, part in self.parts.items()}
         if self.parts is not None:
@@ -161,8 +178,9 @@ class Value:
 
     def copy(self) -> object:
         """A fresh typed copy; the object itself if nobody can change it."""
-        if self._live is not _NOTHING and self.schema.is_immutable:
-            return self._live
+        live = self._live
+        if live is not _NOTHING and self.schema.is_immutable:
+            return live
         if isinstance(self.parts, Mapping):
             return {key: part.copy() for key, part in self.parts.items()}
         if self.parts is not None:
@@ -191,12 +209,16 @@ class Value:
 
         Raises ``DataError``.
         """
-        is_fixed = schema is self.schema and schema.is_immutable and self._live is not _NOTHING
-        return self._live if is_fixed else self._read(schema)
+        live = self._live
+        is_fixed = schema is self.schema and schema.is_immutable and live is not _NOTHING
+        return live if is_fixed else self._read(schema)
 
-    def revive(self, obj: object, schema: Schema) -> None:
-        """Put the secrets back: what is stored of it has holes in their places."""
-        self._whole = schema.encode_whole(obj)
+    def revive(self, answers: Mapping[str, object], schema: Schema) -> None:
+        """Put the secrets back: what is stored of it has holes in their places. Raises ``DataError``."""
+        if schema.has_secrets:
+            self._whole = schema.encode_whole(schema.fill(self.raw, answers))
+        else:
+            self._whole = ANY.encode(fill_holes(ANY.decode(self.raw), answers))
 
     @property
     def is_whole(self) -> bool:
@@ -205,6 +227,13 @@ class Value:
             return True
         parts = self.parts.values() if isinstance(self.parts, Mapping) else self.parts or ()
         return bool(parts) and all(part.is_whole for part in parts)
+
+    def secrets(self) -> list[object]:
+        """The secrets in it that are never stored, as far as they are still here."""
+        if not (self.holes and self.is_whole):
+            return []
+        whole = ANY.decode(self.whole)
+        return [at_hole(whole, pointer) for pointer in self.holes]
 
     def items(self) -> list[Value]:
         """The items of a list, each a value of its own; as the list's type has them, if it says."""
@@ -222,6 +251,11 @@ class Value:
             kept = ANY.encode(whole[index]) if holes and isinstance(whole, list) else None
             found.append(Value(ANY.encode(item), schema, holes=holes, whole=kept))
         return found
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether it is known to take long to read or to write."""
+        return self._raw is not None and len(self._raw) > HEAVY_BYTES
 
     @property
     def size(self) -> int:

@@ -8,6 +8,7 @@ from engine.compiler.blocks import Compiler
 from engine.compiler.shapes import Scope, Spot
 from engine.errors import DefinitionError
 from engine.plan import Hooks, Plan
+from engine.schema import ANY
 from engine.workflow import Workflow
 
 __all__ = ["compile_workflow"]
@@ -18,7 +19,7 @@ def compile_workflow(workflow: Workflow[Any, Any]) -> Plan:
     compiler = Compiler()
     draft = compiler.draft
     root = compiler.workflow(workflow, Spot(Scope("", None), -1, 0), place="", id=workflow.id)
-    context = draft.schema(workflow.request_context_schema, "request_context_schema")
+    context = draft.open(workflow.request_context_schema, "request_context_schema") or ANY
     hooks = Hooks(workflow.on_start, workflow.on_finish, workflow.on_error)
     for name in ("on_start", "on_finish", "on_error"):
         hook: Any = getattr(hooks, name)

@@ -72,7 +72,7 @@ class Compiler:
             draft.fault(where, "it has no steps", "add one with .then(step)")
         taken = draft.schema(workflow.input_schema, f"{where} input_schema")
         given = draft.schema(workflow.output_schema, f"{where} output_schema")
-        state = draft.optional(workflow.state_schema, f"{where} state_schema")
+        state = draft.open(workflow.state_schema, f"{where} state_schema")
         draft.shape = shape_of(taken)
         inner = Scope(f"{place}/" if place else "", draft.policy(where, workflow.retry) or retry)
         children = self.sequence(workflow.nodes, inner, index)

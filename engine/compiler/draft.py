@@ -114,6 +114,13 @@ class Draft:
         """Compile a schema that may be missing."""
         return None if source is None else self.schema(source, where)
 
+    def open(self, source: Any, where: str) -> Schema | None:
+        """Compile a schema, which may be missing, of what is always stored as it is."""
+        made = self.optional(source, where)
+        if made is not None and made.has_secrets:
+            self.fault(where, "it has secrets, which are never stored", "keep them in the input, or ask for them")
+        return made
+
     def feed(self, where: str, schema: Schema) -> None:
         """Check that what flows here can be taken by ``schema``."""
         if schema.is_any or self.shape is anything:

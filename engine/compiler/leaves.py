@@ -56,7 +56,7 @@ def call(draft: Draft, step: Step[Any, Any], spot: Spot, *, place: str, id: str)
             output=given,
             resume=draft.optional(step.resume_schema, f"{where} resume_schema"),
             suspend=draft.optional(step.suspend_schema, f"{where} suspend_schema"),
-            state=draft.optional(step.state_schema, f"{where} state_schema"),
+            state=draft.open(step.state_schema, f"{where} state_schema"),
             retry=step.retry or spot.scope.retry or NO_RETRY,
             timeout=step.timeout,
             on_crash=step.on_crash,

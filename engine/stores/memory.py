@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from datetime import datetime
-from itertools import count
+from itertools import count, islice
 from typing import Any
 
 from pydantic_core import to_json
@@ -13,7 +14,7 @@ from pydantic_core import to_json
 from engine.clock import as_datetime
 from engine.errors import Fenced, NotSuspended, RunExists, RunInFlight, StoreError, UnknownRun
 from engine.events import BEFORE_START, Fact
-from engine.store import Claim, Page, Request, RunFilter, RunRow, Suspension
+from engine.store import Claim, EventFilter, Page, Request, RunFilter, RunRow, Suspension
 from engine.stores.fold import LOUD, Folded, Question, expiry, fold
 from engine.stores.paging import position
 
@@ -102,6 +103,22 @@ class MemoryStore:
         """See :class:`engine.store.Store`. Payloads are always here, so there is nothing to resolve."""
         run = self._run(run_id)
         return [_shell(fact) for fact in run.facts[max(after, 0) : None if limit is None else max(after, 0) + limit]]
+
+    async def find(self, run_id: str, where: EventFilter, *, limit: int, newest: bool = False) -> list[Fact]:
+        """See :class:`engine.store.Store`."""
+        found = self._facts(run_id, where)
+        if not newest:
+            return [_shell(fact) for fact in islice(filter(where.lets_through, found), limit)]
+        last = list(islice(filter(where.lets_through, reversed(found)), limit))
+        return [_shell(fact) for fact in reversed(last)]
+
+    async def count_facts(self, run_id: str, where: EventFilter) -> dict[str, int]:
+        """See :class:`engine.store.Store`."""
+        return dict(Counter(fact.type for fact in self._facts(run_id, where) if where.lets_through(fact)))
+
+    def _facts(self, run_id: str, where: EventFilter) -> list[Fact]:
+        end = None if where.before is None else max(where.before - 1, 0)
+        return self._run(run_id).facts[max(where.after, 0) : end]
 
     async def last_seq(self, run_id: str) -> int:
         """See :class:`engine.store.Store`."""
@@ -267,6 +284,8 @@ class MemoryStore:
         for number in [number for number, (run_id, _) in self._questions.items() if run_id in gone]:
             token = self._questions.pop(number)[1].token
             self._by_token[token].remove(number)
+            if not self._by_token[token]:
+                del self._by_token[token]
         for request in [request for request in self._requests.values() if request.run_id in gone]:
             del self._requests[request.id]
         for run_id in gone:
@@ -321,7 +340,7 @@ def _suspension(run_id: str, run: _Run, question: Question) -> Suspension:
         label=data.get("label"),
         title=data.get("title"),
         payload=None if fact.value is None else fact.value.plain(),
-        schema=data.get("schema"),
+        schema=deepcopy(data.get("schema")),
         created_at=as_datetime(fact.at),
         expires_at=expiry(data),
     )

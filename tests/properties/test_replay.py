@@ -31,6 +31,7 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "attempts": (cell.attempts, cell.failures, cell.crashes),
         "times": (cell.started_at, cell.ended_at),
         "question": cell.question and (cell.question.token, cell.question.ordinal, _plain(cell.question.payload)),
+        "lost": cell.question and cell.question.lost,
         "resumed": cell.resumed and (_plain(cell.resumed[0]), _plain(cell.resumed[1]), cell.resumed[2]),
         "answers": {nth: _plain(value) for nth, value in (cell.answers or {}).items()},
         "catches": cell.catches and cell.catches.path,
@@ -56,7 +57,9 @@ def _picture(state: RunState) -> dict[str, Any]:
     made["(questions)"] = {token: cell.path for token, cell in state.questions.items()}
     made["(answered)"] = state.answered
     made["(tally)"] = state.tally
-    made["(shared)"] = (state.shared, state.versions, state.journal, state.base)
+    made["(shared)"] = (state.shared, state.versions)
+    journal = state.journal
+    made["(journal)"] = (list(journal.writes.items()), journal.base, journal.suspended, list(journal.returning))
     return made
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from engine import (
     RetryPolicy,
@@ -174,7 +174,20 @@ def failures(place: Place) -> list[Workflow[Any, Any]]:
             create_workflow(id=f"crash_{choice}").then(effect(place, "a", on_crash=choice)).then(effect(place, "z"))
             for choice in ("ask", "fail")
         ),
+        create_workflow(id="crash_key")
+        .then(effect(place, "a", on_crash="ask", output_schema=Key))
+        .then(create_step(id="use", execute=_measure, input_schema=Key)),
     ]
+
+
+class Key(BaseModel):
+    """Something with a secret in it."""
+
+    token: SecretStr
+
+
+async def _measure(key: Key) -> int:
+    return len(key.token)
 
 
 class Sum(BaseModel):

@@ -60,6 +60,17 @@ async def test_on_crash_fail_fails_the_step(life: Life) -> None:
     assert life.place.effects() == ["a 1"]
 
 
+async def test_a_secret_in_what_a_person_says_that_the_step_gave_is_whole_and_not_stored(life: Life) -> None:
+    await life.die_in("a", "crash_key", {"n": 0})
+    async with life.engine() as engine:
+        run = await engine.get_run("r")
+        result = await run.resume({"action": "done", "output": {"token": "correct-horse"}})
+        assert (result.status, result.result, result.steps["a"].output) == ("success", 13, {"token": None})
+        assert "correct-horse" not in repr([event async for event in run.events(follow=False)])
+    files = [file for file in life.database.parent.glob("runs.db*") if file.is_file()]
+    assert [file.name for file in files if b"correct-horse" in file.read_bytes()] == []
+
+
 # -- crash loops
 
 

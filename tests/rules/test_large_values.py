@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from engine import Engine, Step, StepContext, create_step, create_workflow, from_step
 from engine.verify import verify
+from tests.fixtures import OpenEngine
 
 BIG = {"text": "lorem ipsum " * 50_000}
 SIZE = len(BIG["text"])
@@ -127,3 +129,28 @@ async def test_a_step_that_changes_its_input_changes_nobody_elses(database: Path
         result = await run.start(BIG)
     assert (result.result, result.input, result.steps["a"].output) == ({"length": SIZE}, BIG, BIG)
     assert result.steps["arm0"].output == {"text": "spoiled"}
+
+
+async def test_others_have_a_turn_before_a_large_value_is_written_and_read(open_engine: OpenEngine) -> None:
+    """Encoding, writing and reading it are three pieces of work for the event loop, not one."""
+    order: list[str] = []
+    others: list[asyncio.Task[None]] = []
+
+    async def other() -> None:
+        await asyncio.sleep(1e-6)
+        order.append("somebody else")
+
+    async def make(data: Any) -> Any:
+        others.append(asyncio.create_task(other()))
+        await asyncio.sleep(0)
+        order.append("made")
+        return data * 4
+
+    async def read(data: Any) -> int:
+        order.append("read")
+        return len(data)
+
+    steps = [create_step(id=function.__name__, execute=function) for function in (make, read)]
+    engine = await open_engine(create_workflow(id="w").then(steps[0]).then(steps[1]))
+    result = await (await engine.create_run("w")).start(BIG["text"])
+    assert (result.result, order) == (4 * SIZE, ["made", "somebody else", "read"])
