@@ -244,14 +244,18 @@ class _Builder:
         arms = [self._draw(child, replace(tail, spine=False), inner) for child in part["children"]]
         inside.items.append(Block("grid", items=[arm.block for arm in arms]))
         joined = self._join(self._ends(part, arms, spot), Drawn("", "", inside), inner, self._number(place, JOIN))
-        made, self.edges[first:] = self.edges[first:], []
-        for edge in made:
-            fans = tail.source == edge.source or joined.exit == edge.target
-            (self.hidden if fans else self.edges).append(edge)
+        self._hide(first, tail.source, joined.exit)
         return Drawn(tail.source, joined.exit, _frame(cluster, inside), cluster)
 
+    def _hide(self, first: int, entry: str, exit: str) -> None:
+        """Of the edges from the ``first`` on: those of a grid that spread from its entry and meet at its exit."""
+        made, self.edges[first:] = self.edges[first:], []
+        for edge in made:
+            fans = edge.source == entry or edge.target == exit
+            (self.hidden if fans else self.edges).append(edge)
+
     def _branch(self, part: Part, place: str, tail: Tail, spot: Spot) -> Drawn:
-        if not part.get("catch"):
+        if not part.get("catch") and not self.folds.is_wide(part):
             return self._arms(part, place, tail, spot)
         # A frame around all of it: a failure in any arm leaves from there, not from where the arms meet.
         cluster = self._cluster(part, place, spot, name=str(part.get("name") or part.get("id", "")))
@@ -265,7 +269,7 @@ class _Builder:
         fields = {"sub": mode, "detail": detail, "cluster": spot.cluster, "opens": self._opens(part, place)}
         pill = self._node(place, "branch", "pill", self._number(place), title=title, **fields)
         column = Block("column", items=[Block("node", pill, edge=self._connect(tail, pill))])
-        row, arms = Block("row"), []
+        row, arms, first = Block("grid" if self.folds.is_wide(part) else "row"), [], len(self.edges)
         conditions = list(part.get("conditions") or ())
         for index, child in enumerate(part["children"]):
             case = Tail(pill, "otherwise", "otherwise", below(spot.scope, child))
@@ -278,7 +282,12 @@ class _Builder:
         ends = self._ends(part, arms, spot)
         if not part.get("otherwise"):
             ends.append(Tail(pill, "otherwise", "no match", numbers=(self._number(place, PAST),)))
-        return self._join(ends, Drawn(pill, "", column), spot, self._number(place, JOIN), passing=row)
+        number = self._number(place, JOIN)
+        if row.kind == "row":
+            return self._join(ends, Drawn(pill, "", column), spot, number, passing=row)
+        joined = self._join(ends, Drawn(pill, "", column), spot, number)
+        self._hide(first, "", joined.exit)  # each arm keeps the end of the line that comes in, with its condition
+        return joined
 
     def _join(self, ends: list[Tail], drawn: Drawn, spot: Spot, number: int, *, passing: Block | None = None) -> Drawn:
         dot = self._dot(spot, number)

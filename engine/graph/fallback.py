@@ -7,6 +7,7 @@ it is entered and left; blocks of a column stand on one line.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from engine.graph.geometry import GUTTER, PAD, STACK, TITLE, Box, Layout, Line, Point, pulled_back, settle, way_back
@@ -18,6 +19,8 @@ FAN, FAN_IN_FRAME = 38.0, 6.0
 BESIDE = 22.0
 LABEL = 20.0
 BETWEEN_ROWS, MOST_COLUMNS = 16.0, 12
+CORNER = 22.0
+"""How far from the left edge of a box a line comes in that leads to nothing else."""
 SOFT = 0.34
 """How much of a curve's height goes into its bends; the rest is a slope."""
 
@@ -61,7 +64,7 @@ def measure(graph: Graph, block: Block) -> Extent:
         case "row":
             return _measure_row([measure(graph, item) for item in block.items], FAN)
         case "grid":
-            return _measure_grid([measure(graph, item) for item in block.items])
+            return _measure_grid(graph, block, [measure(graph, item) for item in block.items])
         case "catch":
             lane, arm = (measure(graph, item) for item in block.items)
             return Extent(lane.left, lane.right + BESIDE + arm.left + arm.right, arm.height + 2 * FAN, [lane, arm])
@@ -113,12 +116,34 @@ def _rows(parts: list[Extent]) -> list[list[Extent]]:
     return [parts[first : first + wide] for first in range(0, len(parts), wide)]
 
 
-def _measure_grid(parts: list[Extent]) -> Extent:
+def _measure_grid(graph: Graph, block: Block, parts: list[Extent]) -> Extent:
     """Arms in rows, each in a cell as wide as the widest; entered at the left, where its title is."""
-    rows, cell = _rows(parts), max(part.left + part.right for part in parts)
+    rows, cell = _rows(parts), _cell(graph, block, parts)
     width, shown = (count * (cell + BESIDE) - BESIDE for count in (len(rows[0]), min(len(rows[0]), 4)))
     height = sum(max(part.height for part in row) + BETWEEN_ROWS for row in rows) - BETWEEN_ROWS
     return Extent(shown / 2, width - shown / 2, height, parts)
+
+
+def _cell(graph: Graph, block: Block, parts: list[Extent]) -> float:
+    """How wide an arm of a grid may be, with the condition above it."""
+    bare = max(part.left + part.bare for part in parts)
+    texts = (part.left - _aside(graph, edge) + _label_room(edge) for edge, part in _entries(block, parts))
+    return max([bare, *texts])
+
+
+def _entries(block: Block, parts: list[Extent]) -> Iterator[tuple[Edge, Extent]]:
+    """The edges that come into the arms of a grid with a text, and where."""
+    for item, part in zip(block.items, parts, strict=True):
+        first = item
+        while first.edge is None and first.items:
+            first = first.items[0]
+        if first.edge is not None and first.edge.label:
+            yield first.edge, part
+
+
+def _aside(graph: Graph, edge: Edge) -> float:
+    """How far left of its middle a box of a grid is entered: near its edge, so that there is room for the text."""
+    return max(0.0, graph.nodes[edge.target].width / 2 - CORNER)
 
 
 def _gap(block: Block, index: int) -> float:
@@ -137,6 +162,8 @@ class _Walk:
         """Node -> y down to which the way from it is straight."""
         self.lanes: dict[int, tuple[float, float, float]] = {}
         """Edge -> x, top and bottom of the straight way that it has for itself."""
+        self.stubs: set[int] = set()
+        """Edges of which only the end is drawn."""
         self.tops: dict[int, float] = {}
         """Edge -> top of the frame above which its text stands."""
 
@@ -181,7 +208,8 @@ class _Walk:
 
     def _place_grid(self, block: Block, extent: Extent, at: Point) -> None:
         items, y = iter(block.items), at.y
-        cell = max(part.left + part.right for part in extent.parts) + BESIDE
+        self.stubs |= {id(edge) for edge, _ in _entries(block, extent.parts)}
+        cell = _cell(self.graph, block, extent.parts) + BESIDE
         for row in _rows(extent.parts):
             for column, part in enumerate(row):
                 self.place(next(items), part, Point(at.x - extent.left + column * cell + part.left, y))
@@ -207,6 +235,8 @@ class _Walk:
         """An edge's way: straight down where it is alone, in a curve between."""
         if edge.kind == "back":
             return self._back(edge)
+        if id(edge) in self.stubs:
+            return self._stub(edge)
         tail, head = self.layout.box(self.graph, edge.source), self.layout.box(self.graph, edge.target)
         out, into = self.layout.nodes[edge.source].x, self.layout.nodes[edge.target].x
         low = self.layout.frames[edge.frame].bottom if edge.frame else tail.bottom
@@ -222,6 +252,16 @@ class _Walk:
         if edge.label:
             x, y = (lane[0], lane[1] + LABEL / 2) if lane else (into, top - LABEL / 2 - 3)
             line.label, line.label_starts = Point(x + 7, y), True
+        return line
+
+    def _stub(self, edge: Edge) -> Line:
+        """The end of a line into an arm of a grid, with its text."""
+        head = self.layout.box(self.graph, edge.target)
+        x = self.layout.nodes[edge.target].x - _aside(self.graph, edge)
+        tip = Point(x, head.top - (STACK if self.graph.nodes[edge.target].shape == "stack" else 0))
+        top = self.tops.get(id(edge), tip.y)
+        line = _curved([Point(x, top - LABEL)], tip)
+        line.label, line.label_starts = Point(x + 7, top - LABEL / 2 - 3), True
         return line
 
     def _spread(self, edge: Edge, points: list[Point], tip: Point) -> Point:

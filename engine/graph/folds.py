@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from engine.graph.words import Part
 
 WIDE = 24
-"""A parallel or a branch with more arms is one box, unless it is unfolded; such a parallel is then a grid."""
+"""A parallel or a branch with more arms is one box, unless it is unfolded: then a grid."""
 DEEP = 32
 """What is nested deeper is one box."""
 

@@ -11,11 +11,22 @@ export function opening(more, less) {
   return url.pathname + url.search;
 }
 
+let latest = 0; // of several that were turned in a row only the last answer counts: it has them all
+let wanted = null; // what is to be open then
+
 export async function turn(graph, href, place = "") {
+  const mine = ++latest;
+  const now = new Set(new URL(location.href).searchParams.getAll("open"));
+  const asked = new Set(new URL(href, location.href).searchParams.getAll("open"));
+  wanted ??= new Set(now);
+  for (const one of asked) if (!now.has(one)) wanted.add(one);
+  for (const one of now) if (!asked.has(one)) wanted.delete(one);
   const url = new URL(location.href);
   url.searchParams.delete("open");
-  for (const one of new URL(href, location.href).searchParams.getAll("open")) url.searchParams.append("open", one);
+  for (const one of [...wanted].sort()) url.searchParams.append("open", one);
   const page = await fetched(url);
+  if (mine !== latest) return;
+  wanted = null;
   const section = page?.getElementById(graph.section.id);
   const svg = section?.querySelector("svg.workflow");
   if (!svg) return location.assign(url.href); // as without scripts
@@ -37,7 +48,7 @@ async function fetched(url) {
 }
 
 function swapList(page) {
-  const [old, made] = [document, page].map((one) => one.querySelector("nav.outline:not(noscript *)"));
+  const [old, made] = [document, page].map((one) => one.querySelector("nav.outline"));
   if (!old || !made) return;
   const list = document.adoptNode(made);
   old.replaceWith(list);
@@ -47,7 +58,7 @@ function swapList(page) {
 // Every link to this page, and what it asks for, keeps open what is open.
 function keepOpen(url) {
   const open = url.searchParams.getAll("open");
-  for (const name of ["href", "hx-post", "data-address", "formaction", "action"]) {
+  for (const name of ["href", "hx-get", "hx-post", "data-address", "formaction", "action"]) {
     for (const element of document.querySelectorAll(`[${name}]:not([data-fold])`)) {
       const to = new URL(element.getAttribute(name), location.href);
       if (to.origin !== url.origin || (to.pathname !== url.pathname && to.pathname !== `${url.pathname}/regions`)) continue;

@@ -77,7 +77,8 @@ class Graph extends Viewport {
     const fit = this.fitting;
     if (fit >= READABLE) return this.fit();
     this.zoom = Math.max(READABLE, Math.min(1, this.room.width / (this.whole.width + 32)));
-    const active = this.active() ?? this.shown(this.selected);
+    const selected = this.shown(this.selected);
+    const active = (isChosen() ? selected : null) ?? this.active() ?? selected;
     const first = this.svg.querySelector(".node");
     const top = { x: first ? this.middle(first).x : this.whole.width / 2, y: this.room.height / this.zoom / 2 - 16 };
     this.lookAt(active ? this.middle(active) : top);
@@ -96,11 +97,18 @@ class Graph extends Viewport {
     this.shown(place)?.classList.add("selected");
   }
 
+  // What somebody has chosen elsewhere comes into sight.
+  choose(place) {
+    this.select(place);
+    const element = this.shown(place);
+    if (element) this.glide(element);
+  }
+
   open(node) {
     const { place } = node.dataset;
     this.select(place);
     this.rove(node);
-    const links = document.querySelectorAll("a[data-place]");
+    const links = document.querySelectorAll("a[data-place], button[data-place]");
     [...links].find((link) => link.dataset.place === place)?.click();
   }
 
@@ -335,6 +343,9 @@ function set(element, name, number) {
 
 const isAtWork = ({ dataset: { status, kind } }) => (status === "running" || status === "retrying") && kind !== "branch";
 
+// Somebody has chosen the step: it is not what the run has come to.
+const isChosen = () => new URLSearchParams(location.search).has("step");
+
 const graphOf = (element) => all.get(element.closest?.("[data-graph]"));
 
 let listens = false;
@@ -351,8 +362,8 @@ function listen() {
       event.preventDefault();
       graph.turn(fold);
     }
-    const link = event.target.closest?.("a[data-place]");
-    if (link) for (const graph of all.values()) graph.select(link.dataset.place);
+    const link = event.target.closest?.("a[data-place], button[data-place]");
+    if (link) for (const graph of all.values()) graph.choose(link.dataset.place);
   });
   document.addEventListener("input", (event) => {
     if (event.target.matches?.("[data-graph-search]")) graphOf(event.target)?.search(event.target);
@@ -364,7 +375,9 @@ function listen() {
     }
   });
   document.addEventListener("studio:pick", (event) => {
-    for (const graph of all.values()) graph.select(event.detail);
+    const query = new URLSearchParams(location.search);
+    const isChosen = query.has("step") || query.has("event"); // not what the run has come to
+    for (const graph of all.values()) graph[isChosen ? "choose" : "select"](event.detail);
   });
   document.addEventListener("studio:breaks", (event) => {
     for (const graph of all.values()) graph.change({ breaks: event.detail });

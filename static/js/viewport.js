@@ -1,5 +1,7 @@
 // The part of a picture that is shown: a zoom, and the point in the middle. Moved by wheel, pointer, fingers.
 export const READABLE = 0.85; // the smallest zoom a picture starts at
+const EDGE = 16; // what is seen of the ground around a picture at its edge
+const GLIDE = 220; // milliseconds
 const FAR = 0.35; // below, nobody reads anything: boxes are coloured as a whole
 
 // The rectangle or circle that a box, frame or circle is: read from what is written, which costs no layout.
@@ -32,12 +34,13 @@ export class Viewport {
     return Math.min(width / (this.whole.width + 32), height / (this.whole.height + 32));
   }
 
-  // In a direction in which the whole fits, the whole is in the middle.
+  // In a direction in which the whole fits, the whole is in the middle; else nothing is shown that lies far beyond it.
   lookAt({ x, y }) {
-    const { width, height } = this.whole;
+    const within = (value, room, whole) =>
+      room >= whole ? whole / 2 : Math.min(whole + EDGE - room / 2, Math.max(room / 2 - EDGE, value));
     this.centre = {
-      x: this.room.width / this.zoom >= width ? width / 2 : x,
-      y: this.room.height / this.zoom >= height ? height / 2 : y,
+      x: within(x, this.room.width / this.zoom, this.whole.width),
+      y: within(y, this.room.height / this.zoom, this.whole.height),
     };
     this.show();
   }
@@ -73,8 +76,10 @@ export class Viewport {
 
   pan(dx, dy) {
     const clamp = (value, most) => Math.min(most, Math.max(0, value));
-    this.centre.x = clamp(this.centre.x + dx / this.zoom, this.whole.width);
-    this.centre.y = clamp(this.centre.y + dy / this.zoom, this.whole.height);
+    this.centre = {
+      x: clamp(this.centre.x + dx / this.zoom, this.whole.width),
+      y: clamp(this.centre.y + dy / this.zoom, this.whole.height),
+    };
     this.show();
   }
 
@@ -101,6 +106,25 @@ export class Viewport {
   // Moves only as far as is needed to see it.
   reveal(node) {
     if (!this.sees(node)) this.lookAt(this.middle(node));
+  }
+
+  // The same in a moment that the eye can follow, unless somebody wants nothing to move, or moves it meanwhile.
+  glide(node) {
+    const from = this.centre;
+    this.reveal(node);
+    const to = this.centre;
+    if (to === from || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const began = performance.now();
+    let at = to;
+    const go = (now) => {
+      if (this.centre !== at) return;
+      const part = Math.min(1, Math.max(0, (now - began) / GLIDE));
+      const done = 1 - (1 - part) ** 3;
+      this.centre = at = { x: from.x + (to.x - from.x) * done, y: from.y + (to.y - from.y) * done };
+      this.show();
+      if (part < 1) requestAnimationFrame(go);
+    };
+    go(began);
   }
 
   sees(node) {

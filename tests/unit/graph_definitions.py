@@ -109,6 +109,15 @@ def wide(arms: int) -> Part:
     return definition(step("a"), block("parallel", "parallel-1", *(step(f"arm_{n}") for n in range(arms))), step("b"))
 
 
+def forked(arms: int, **fields: Any) -> Part:
+    """A branch with so many arms, each with a condition, but for the last."""
+    conditions = [f"region == 'eu-{n}' and size > {n}" for n in range(arms - 1)]
+    fields = {"mode": "first", "conditions": conditions, "otherwise": f"arm_{arms - 1}", **fields}
+    return definition(
+        step("a"), block("branch", "route", *(step(f"arm_{n}") for n in range(arms)), **fields), step("b")
+    )
+
+
 def tower(depth: int) -> Part:
     """Workflows in workflows."""
     inner = step("deepest")

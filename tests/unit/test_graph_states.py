@@ -11,6 +11,7 @@ import pytest
 from engine.graph import ElementState, Graph, build_graph, element_states, places, to_svg
 from engine.graph import fallback as own
 from engine.graph.geometry import collisions
+from engine.graph.labels import unclear
 from tests.unit.graph_definitions import (
     ALL,
     DEPLOY,
@@ -19,6 +20,7 @@ from tests.unit.graph_definitions import (
     block,
     definition,
     foreach,
+    forked,
     loop,
     nested,
     step,
@@ -176,6 +178,25 @@ def test_many_arms_are_a_grid_without_a_line_to_each(count: int) -> None:
     assert [(arm.y, arm.x) for arm in arms] == sorted((arm.y, arm.x) for arm in arms)
 
 
+@pytest.mark.parametrize("count", [25, 100, 1000])
+def test_many_arms_of_a_branch_are_a_grid_with_a_condition_at_each(count: int) -> None:
+    graph = build_graph(forked(count), unfold=["route"])
+    made = own.lay_out(graph)
+    assert (collisions(made, graph), unclear(made, graph)) == ([], [])
+    assert (len(graph.edges), len(graph.hidden)) == (4 + count, count)  # the ways to where they meet are not drawn
+    arms = [node for node in graph.nodes.values() if node.title.startswith("arm_")]
+    assert 4 <= len({made.nodes[arm.key].x for arm in arms}) <= 12
+    ways = {edge.target: (edge, line) for edge, line in zip(graph.edges, made.lines, strict=True)}
+    assert [ways[arm.key][0].detail for arm in arms[:2]] == [f"region == 'eu-{n}' and size > {n}" for n in range(2)]
+    assert ways[arms[-1].key][0].detail == "otherwise"
+    for arm in arms:  # the text stands above its own box, within its width, and its line comes in there
+        edge, line = ways[arm.key]
+        text, box = made.label_box(edge, line), made.box(graph, arm.key)
+        assert text is not None
+        assert (box.left < text.left, text.bottom < box.top, box.top - 24 < text.top) == (True, True, True)
+        assert (line.tip.y, line.start.y >= box.top - 24) == (box.top, True)
+
+
 def test_arms_of_a_grid_may_be_anything() -> None:
     arms = [
         nested(f"arm_{n}", step("x"), block("parallel", "p", step("y"), step("z")), kind="chain") for n in range(30)
@@ -186,6 +207,27 @@ def test_arms_of_a_grid_may_be_anything() -> None:
     assert ("failed", "undo") in {
         (edge.detail and "failed", graph.nodes[edge.target].place) for edge in graph.edges if edge.kind == "error"
     }
+
+
+def test_arms_of_a_branch_in_a_grid_may_be_anything() -> None:
+    kinds = (
+        lambda n: nested(f"arm_{n}", step("x"), step("y")),
+        lambda n: block("parallel", f"arm_{n}", step(f"p{n}"), step(f"q{n}")),
+        lambda n: loop(f"arm_{n}", step(f"arm_{n}")),
+        lambda n: block("branch", f"arm_{n}", step(f"r{n}"), conditions=["x"], mode="first"),
+        lambda n: foreach(f"arm_{n}", step(f"arm_{n}")),
+    )
+    arms = [kinds[n % len(kinds)](n) for n in range(30)]
+    conditions = [f"region == 'eu-{n}' and size > 3" for n in range(30)]
+    route = block("branch", "route", *arms, conditions=conditions, mode="all") | {"catch": step("undo")}
+    graph = build_graph(definition(step("a"), route, step("b")), unfold=["route"])
+    made = own.lay_out(graph)
+    assert (collisions(made, graph), unclear(made, graph)) == ([], [])
+    shown = [edge.detail for edge in graph.edges if edge.kind == "case"]
+    assert [text for text in shown if text != "x"] == conditions
+    assert "no match" in {edge.detail for edge in graph.hidden}
+    (failed,) = (edge for edge in graph.edges if edge.kind == "error")
+    assert graph.clusters[failed.frame or ""].kind == "branch"
 
 
 # -- marks and links
