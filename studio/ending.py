@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -36,7 +37,7 @@ def see_through(chosen: argparse.Namespace, screen: Terminal, work: Work) -> int
     """Do the work and say how it ended, and how to go on if it has not; the exit code."""
     begun: list[str] = []
     try:
-        result = asyncio.run(work(begun))
+        result = asyncio.run(_awake(work(begun)))
     except KeyboardInterrupt:
         if begun:
             screen.line()
@@ -48,6 +49,13 @@ def see_through(chosen: argparse.Namespace, screen: Terminal, work: Work) -> int
     if result.status not in EXIT:
         _say_kept(screen, "Nobody answered", result.run_id, chosen)
     return exit_code(result)
+
+
+async def _awake(work: Coroutine[Any, Any, RunResult | None]) -> RunResult | None:
+    """Do the work in a loop that wakes for every signal: one that comes as it goes to sleep would wait, else."""
+    if sys.platform != "win32":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGURG, lambda: None)  # any that means nothing
+    return await work
 
 
 def _say_kept(screen: Terminal, what: str, run_id: str, chosen: argparse.Namespace) -> None:

@@ -33,6 +33,10 @@ log = logging.getLogger("studio")
 TRIED = 20
 """Ports that are tried when the wanted one is busy."""
 
+GIVE_WAY = 0.0005
+"""Seconds after which a thread that computes lets others have their turn. A page has many turns: with Python's own 5 ms
+it would wait a third of a second where two steps compute."""
+
 INTERRUPTED = 130
 END_LIMIT = 7.0
 """Seconds from the first signal to the end of the process at most."""
@@ -52,9 +56,12 @@ def serve(settings: Settings) -> NoReturn:
             raise SettingsError(str(error)) from error
         catalog = Catalog(discover(settings.target))
         settings.make_folder()
-        hosting = opened.enter_context(Hosting(store=settings.store_url, catalog=catalog))
+        hosting = opened.enter_context(
+            Hosting(store=settings.store_url, catalog=catalog, locals_in_errors=settings.locals)
+        )
         app = create_app(hosting, settings, rules=rules)
         opened.pop_all()
+    sys.setswitchinterval(GIVE_WAY)
     _log_to_terminal()
     if settings.reload:
         Reloading(hosting, settings.target).start()
@@ -69,7 +76,8 @@ def listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     wanted = settings.port
     for port in range(wanted, min(wanted + TRIED, 65536)) if wanted else [0]:
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # asyncio sends what is small at once only where the protocol is named: else answers wait 40 ms for the peer
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         if os.name != "nt":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

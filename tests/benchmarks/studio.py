@@ -8,6 +8,7 @@
 
 The studio is the real command in a process of its own, pages are opened by Chromium, which has nothing kept. A goal
 is shown with ✓ or ✗; nothing fails by it. On a busy machine everything takes longer: the load is in the first line.
+What the browser itself takes to show anything, a line of text, is measured beside the pages, in the same browser.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--only", default="", help="names of parts, with commas between")
     parser.add_argument("--runs", type=int, default=1_000_000, help="runs in the lists")
     parser.add_argument("--viewers", type=int, default=200, help="viewers of one run")
+    parser.add_argument("--events", type=int, default=500, help="events of that run")
     parser.add_argument("--repetitions", type=int, default=5, help="how often most is measured")
     parser.add_argument("--kept", type=Path, default=Path(tempfile.gettempdir()) / "benchmarks-runs")
     parser.add_argument("--json", metavar="FILE", help="write the figures there")
@@ -70,5 +72,5 @@ def parts(asked: argparse.Namespace, folder: Path) -> dict[str, Callable[[], Ite
         "start": lambda: starts(folder, times),
         "pages": lambda: pages(folder, times),
         "lists": lambda: lists(folder / "lists", kept=asked.kept, count=asked.runs, repetitions=times),
-        "viewers": lambda: viewers(folder, (1, asked.viewers)),
+        "viewers": lambda: viewers(folder, (1, asked.viewers), asked.events),
     }

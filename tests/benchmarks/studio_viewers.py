@@ -12,9 +12,6 @@ from tests.benchmarks.figures import Figure
 from tests.benchmarks.studio_site import site
 from tests.web.process import Studio, Watcher
 
-LINES = 500
-"""Events of the run that is watched, over five seconds."""
-
 
 class Timed(Watcher):
     """A viewer who notes how old each frame is when it comes."""
@@ -34,19 +31,19 @@ class Timed(Watcher):
             self.ages.append((now - float(at)) * 1000)
 
 
-def viewers(folder: Path, counts: tuple[int, ...]) -> Iterator[Figure]:
-    """What they get, how late, and what they cost."""
+def viewers(folder: Path, counts: tuple[int, ...], lines: int) -> Iterator[Figure]:
+    """What they get, how late, and what they cost; the run has so many events, a hundred a second."""
     for count in counts:
         with site(folder / f"viewers-{count}") as studio:
-            yield from asyncio.run(watched(studio, count))
+            yield from asyncio.run(watched(studio, count, lines))
 
 
-async def watched(studio: Studio, count: int) -> list[Figure]:
+async def watched(studio: Studio, count: int, lines: int) -> list[Figure]:
     """A run that is watched by so many."""
     warm = await asyncio.to_thread(studio.launch, "talks", 5)
     await Timed(studio, warm).take()
     before = studio.rss
-    run = await asyncio.to_thread(studio.launch, "talks", LINES)
+    run = await asyncio.to_thread(studio.launch, "talks", lines)
     those = [Timed(studio, run) for _ in range(count)]
     codes = await asyncio.gather(*(one.take() for one in those))
     after = studio.rss

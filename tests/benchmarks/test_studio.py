@@ -17,7 +17,7 @@ from tests.requires import requires_tool
 
 def test_starts_lists_and_viewers_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = tmp_path / "found.json"
-    words = f"studio --only start,lists,viewers --runs 1000 --viewers 3 --repetitions 1 --json {found}"
+    words = f"studio --only start,lists,viewers --runs 1000 --viewers 3 --events 20 --repetitions 1 --json {found}"
     assert main([*words.split(), "--kept", str(tmp_path / "kept")]) == 0
     figures = {one["what"]: one for one in json.loads(found.read_text("utf-8"))}
     assert figures["3 viewers of a run: who saw everything"]["value"] == 3

@@ -61,6 +61,24 @@ def hear(_: None) -> None:
 deaf = create_workflow(id="deaf").then(hear)
 """
 
+ASIDE = """
+import signal
+import time
+from engine import create_workflow, step
+
+@step
+async def turn_away(_: None) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+
+@step
+def hear(_: None) -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    print("heard aside", flush=True)
+    time.sleep(60)
+
+aside = create_workflow(id="aside").then(turn_away).then(hear)
+"""
+
 
 def test_examples_run_one_by_one_and_say_what_happens(tmp_path: Path) -> None:
     here, temporary = tmp_path / "here", tmp_path / "temporary"
@@ -158,6 +176,15 @@ def test_ctrl_c_ends_although_a_step_works_in_a_thread(tmp_path: Path) -> None:
     (tmp_path / "deaf.py").write_text(DEAF, "utf-8")
     with started("run", "deaf", "deaf.py", "--store", ":memory:", cwd=tmp_path) as running:
         wait_for(running, "deaf to everything")
+        running.send_signal(signal.SIGINT)
+        assert running.wait(15) == 130
+
+
+def test_ctrl_c_wakes_the_loop_when_it_did_not_hear_it_itself(tmp_path: Path) -> None:
+    """As when it comes between the last look for signals and the wait for what happens next."""
+    (tmp_path / "aside.py").write_text(ASIDE, "utf-8")
+    with started("run", "aside", "aside.py", "--store", ":memory:", cwd=tmp_path) as running:
+        wait_for(running, "heard aside")
         running.send_signal(signal.SIGINT)
         assert running.wait(15) == 130
 
