@@ -6,9 +6,12 @@ import json
 import os
 import secrets
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from studio.settings import Settings, store_file
 
@@ -19,6 +22,9 @@ MOST = 50
 LARGEST = 2_000_000
 """Bytes of the file."""
 
+PATIENCE = 3.0
+"""Seconds in which another process must have written."""
+
 Book = dict[str, dict[str, Any]]
 """Workflow -> name -> input."""
 
@@ -28,7 +34,10 @@ class PresetError(Exception):
 
 
 class Presets:
-    """Named inputs. Several threads may use it; of two processes the one that writes last has its way."""
+    """Named inputs. Several threads and processes may use it at once: each changes what the others have left.
+
+    Saving and deleting wait for the disk.
+    """
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
@@ -37,7 +46,7 @@ class Presets:
 
     def of(self, workflow: str) -> dict[str, Any]:
         """What a workflow has, by name. What is in a file that can't be read is not there."""
-        with self._lock, suppress(PresetError):
+        with suppress(PresetError):  # nobody is waited for: a book is replaced as a whole
             return self._read().get(workflow, {})
         return {}
 
@@ -48,7 +57,7 @@ class Presets:
             raise PresetError("Give the preset a name.")
         if len(name) > LONGEST_NAME:
             raise PresetError(f"A name has at most {LONGEST_NAME} characters.")
-        with self._lock:
+        with self._alone():
             book = self._read()
             mine = book.get(workflow, {}) | {name: value}
             if len(mine) > MOST:
@@ -58,11 +67,26 @@ class Presets:
 
     def delete(self, workflow: str, name: str) -> None:
         """Forget an input; if there is none of that name, nothing happens. Raises ``PresetError``."""
-        with self._lock:
+        with self._alone():
             book = self._read()
             mine = {key: value for key, value in book.get(workflow, {}).items() if key != name}
             others = {key: value for key, value in book.items() if key != workflow}
             self._write(others | ({workflow: mine} if mine else {}))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """From reading to writing nobody else writes, here or in another process."""
+        with self._lock:
+            if self._file is None:
+                yield
+                return
+            try:
+                with FileLock(self._file.with_name(f".{self._file.name}.lock"), PATIENCE, 0o600):
+                    yield
+            except Timeout as error:
+                raise PresetError(f"{error.lock_file} is held by another process; try again.") from error
+            except OSError as error:
+                raise PresetError(f"{self._file} can't be written: {error.strerror}.") from error
 
     def _read(self) -> Book:
         if self._file is None:
@@ -85,10 +109,7 @@ class Presets:
         if self._file is None:
             self._book = json.loads(text)
             return
-        try:
-            _replace(self._file, text)
-        except OSError as error:
-            raise PresetError(f"{self._file} can't be written: {error.strerror}.") from error
+        _replace(self._file, text)
 
 
 def _book(text: bytes) -> Book:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
@@ -18,12 +19,13 @@ from studio.pages.shell import typed_items
 from studio.pages.workflows import workflow_of, workflow_page
 from studio.presets import PresetError, Presets
 from studio.services import hosting_of, presets_of
-from studio.views.launching import launch_href
+from studio.views.launching import launch_href, left_out
 
 router = APIRouter()
 
 NAME = "_preset_name"
 DELETE = "_preset_delete"
+SURE = "_preset_sure"
 
 Items = Sequence[tuple[str, str]]
 
@@ -35,13 +37,16 @@ async def change(
     hosting: Annotated[Hosting, Depends(hosting_of)],
     presets: Annotated[Presets, Depends(presets_of)],
 ) -> Response:
-    """Keep what is typed under a name, or delete what has a name; what is typed stays."""
+    """Keep what is typed under a name, or delete what has a name, once that is sure; what is typed stays."""
     workflow, items = workflow_of(hosting, id), await typed_items(request)
-    if (gone := _last(items, DELETE)) is None:
+    asked, sure = _last(items, DELETE), _last(items, SURE)
+    if asked is None and sure is None:
         return await keep(request, hosting, workflow, items)
     filled = kept(workflow, items)
+    if sure is None:
+        return await _page(request, hosting, workflow, replace(filled, preset_going=asked or ""))
     try:
-        presets.delete(id, gone)
+        await asyncio.to_thread(presets.delete, id, sure)
     except PresetError as error:
         filled = replace(filled, preset_problem=str(error))
     return await _page(request, hosting, workflow, filled)
@@ -69,10 +74,12 @@ async def keep(request: Request, hosting: Hosting, workflow: Workflow[Any, Any],
     value = None if parsed.value is MISSING else parsed.value
     plain = without_secrets(without_secret_fields(read(workflow.input_json_schema()), value))
     try:
-        name = presets_of(request).save(workflow.id, _last(items, NAME) or "", plain)
+        name = await asyncio.to_thread(presets_of(request).save, workflow.id, _last(items, NAME) or "", plain)
     except PresetError as error:
         return await _page(request, hosting, workflow, replace(filled, preset_problem=str(error)))
-    return await _page(request, hosting, workflow, replace(filled, preset_said=name))
+    return await _page(
+        request, hosting, workflow, replace(filled, preset_said=name, preset_lacks=left_out(value, plain))
+    )
 
 
 async def _page(request: Request, hosting: Hosting, workflow: Workflow[Any, Any], filled: Filled) -> Response:

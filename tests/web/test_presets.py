@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from pydantic import BaseModel, Field, SecretStr
 from starlette.testclient import TestClient
 
@@ -77,10 +79,33 @@ def test_what_is_typed_is_kept_under_a_name_chosen_and_deleted() -> None:
         assert fields(html) == {"item": "a <kettle>", "n": "2"}
         assert "With the preset <b>two &amp; kettles</b>." in html
         assert 'href="/workflows/shop?tab=code&amp;preset=two+%26+kettles"' in html  # another tab keeps it
-        answer = sent(at, "/workflows/shop/presets", _preset_delete="two & kettles", **{"$.n": "7"})
+        answer = sent(at, "/workflows/shop/presets", _preset_sure="two & kettles", **{"$.n": "7"})
         assert (answer.status_code, shown(answer.text), fields(answer.text)["n"]) == (200, [], "7")
         assert "There is no preset" in at.page(href)
         assert at.client.get("/workflows/shop/presets", follow_redirects=False).headers["location"] == "/workflows/shop"
+
+
+def test_deleting_asks_first_and_what_is_typed_stays() -> None:
+    with studio(SHOP) as at:
+        for name in ("one", "two"):
+            sent(at, "/workflows/shop/presets", _preset_name=name)
+        answer = sent(at, "/workflows/shop/presets", _preset_delete="one", **{"$.n": "7"})
+        assert "Delete the preset <b>one</b>?" in answer.text
+        assert [name for name, _ in shown(answer.text)] == ["two"]  # in its row stands the question
+        assert fields(answer.text)["n"] == "7"
+        assert [name for name, _ in shown(at.page("/workflows/shop"))] == ["one", "two"]
+        buttons = re.findall(r'<button[^>]*name="(_preset_sure)" value="(\w+)"[^>]*formaction="([^"]+)"', answer.text)
+        assert buttons == [("_preset_sure", "one", "/workflows/shop/presets")]
+
+
+def test_the_pages_twin_has_them_without_secrets() -> None:
+    with studio(SHOP, SEALED) as at:
+        sent(at, "/workflows/shop/presets", _preset_name="two")
+        kept = at.client.get("/workflows/shop.json").json()["presets"]
+        assert kept == [{"name": "two", "input": {"item": "a <kettle>", "n": 2}}]
+        typed = {"_mode": "form", "$.n": "5", "$.key": "sk-of-the-form", "$.password": "hush", "_preset_name": "five"}
+        at.client.post("/workflows/sealed/presets", data=typed, **POST)
+        assert at.client.get("/workflows/sealed.json").json()["presets"] == [{"name": "five", "input": {"n": 5}}]
 
 
 def test_an_input_need_not_be_complete_but_must_be_understood() -> None:
@@ -103,7 +128,8 @@ def test_json_that_is_typed_is_kept_too() -> None:
 def test_secrets_are_never_kept_and_asked_for_anew() -> None:
     with studio(SEALED) as at:
         typed = {"_mode": "form", "$.n": "5", "$.key": "sk-of-the-form", "$.password": "hush-hush-hush"}
-        at.client.post("/workflows/sealed/presets", data={**typed, "_preset_name": "five"}, **POST)
+        answer = at.client.post("/workflows/sealed/presets", data={**typed, "_preset_name": "five"}, **POST)
+        assert "Kept as <b>five</b>, without what is secret: <code>key, password</code>." in answer.text
         assert at.client.app.state.presets.of("sealed") == {"five": {"n": 5}}  # type: ignore[attr-defined]
         html = at.page("/workflows/sealed?preset=five")
         assert fields(html)["n"] == "5"
@@ -151,7 +177,7 @@ def test_the_file_is_for_its_owner_and_replaced_as_a_whole(tmp_path: Path) -> No
     assert Presets(file).of("shop") == {"one": {"n": 1}, "two": 2}
     Presets(file).delete("shop", "one")
     Presets(file).delete("shop", "two")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "p.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".p.json.lock", "other", "p.json"]
     assert file.read_text("utf-8") == "{}"
 
 
@@ -170,6 +196,39 @@ def test_number_and_size_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert presets.of("other") == {}
 
 
+def test_of_those_who_write_at_once_nobody_loses_anything(tmp_path: Path) -> None:
+    writers = [Presets(tmp_path / "p.json") for _ in range(4)]  # as many studios: they share nothing but the file
+    with ThreadPoolExecutor(len(writers)) as pool:
+        for number in range(5):
+            list(pool.map(lambda at, n=number: writers[at].save("shop", f"{at}.{n}", n), range(len(writers))))
+    kept = {f"{at}.{number}": number for number in range(5) for at in range(len(writers))}
+    assert Presets(tmp_path / "p.json").of("shop") == kept
+
+
+def test_who_waits_for_another_studio_gives_up_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.02)
+    presets = Presets(tmp_path / "p.json")
+    presets.save("shop", "one", 1)
+    with FileLock(tmp_path / ".p.json.lock"):
+        with pytest.raises(PresetError, match="held by another process; try again"):
+            presets.delete("shop", "one")
+        assert presets.of("shop") == {"one": 1}  # reading waits for nobody
+
+
+def test_a_slow_disk_holds_up_nobody_else(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/runs.db"
+    with Hosting([SHOP], store=store) as hosting:
+        app = create_app(hosting, Settings(store=store))
+        with TestClient(app, base_url=ORIGIN) as client, ThreadPoolExecutor(1) as other:
+            at = Studio(hosting, client)
+            with FileLock(tmp_path / ".runs.db.presets.json.lock"):
+                saving = other.submit(sent, at, "/workflows/shop/presets", _preset_name="one")
+                for _ in range(20):
+                    assert shown(at.page("/workflows/shop")) == []
+                assert not saving.done()
+            assert shown(saving.result(5).text) == [("one", '{"item": "a <kettle>", "n": 2}')]
+
+
 @pytest.mark.parametrize("text", [b"{", b"[]", b'{"shop": 1}', b"\xff", b"[" * 100_000, b" " * (LARGEST + 1)])
 def test_a_file_that_is_something_else_is_left_as_it_is(tmp_path: Path, text: bytes) -> None:
     file = tmp_path / "p.json"
@@ -181,8 +240,9 @@ def test_a_file_that_is_something_else_is_left_as_it_is(tmp_path: Path, text: by
     assert file.read_bytes() == text
 
 
-def test_a_folder_that_is_not_there_and_what_is_no_json_are_refused(tmp_path: Path) -> None:
+def test_a_folder_that_can_not_be_and_what_is_no_json_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     with pytest.raises(PresetError, match="can't be written"):
-        Presets(tmp_path / "gone" / "p.json").save("shop", "one", 1)
+        Presets(tmp_path / "file" / "p.json").save("shop", "one", 1)
     with pytest.raises(PresetError, match="can't be kept as JSON"):
         Presets().save("shop", "one", float("nan"))
