@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import partial
+from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -71,10 +72,10 @@ class Channel:
         self._cost = 0.0
         self._arrived = asyncio.Event()
         self._moved = Signal()
-        self._tasks = [
+        self._tasks: set[asyncio.Task[Any]] = {
             asyncio.create_task(self._read(), name=f"read {run.run_id}"),
             asyncio.create_task(self._compose(), name=f"compose {run.run_id}"),
-        ]
+        }
 
     def close(self) -> None:
         """Nobody looks any more."""
@@ -177,7 +178,10 @@ class Channel:
                 return frame
         made = self._catching_up.get(cursor)
         if made is None:  # viewers at one point share it
-            made = self._catching_up[cursor] = asyncio.create_task(self._catch_up(cursor, self.head))
+            made = asyncio.create_task(self._catch_up(cursor, self.head), name=f"catch up {self.run.run_id}")
+            self._catching_up[cursor] = made
+            self._tasks.add(made)
+            made.add_done_callback(self._tasks.discard)
         return await asyncio.shield(made)
 
     async def _catch_up(self, cursor: int, head: int) -> Frame:

@@ -26,7 +26,8 @@ class Settings:
     """How the studio runs. ``target`` is what it serves: ``file.py``, a folder, ``package.module``, ``module:NAME``.
 
     ``store`` is a file or an URL. ``allowed_hosts`` are names besides its own under which browsers may reach it.
-    ``editor`` is one of ``EDITORS``; links to it open files of this machine.
+    ``locals`` keeps the variables of the user's code with errors. ``editor`` is one of ``EDITORS``; links to it open
+    files of this machine.
     """
 
     target: str | None = None
@@ -37,6 +38,7 @@ class Settings:
     reload: bool = True
     token: str | None = None
     allowed_hosts: tuple[str, ...] = ()
+    locals: bool = False
     editor: str = "vscode"
 
     def __post_init__(self) -> None:

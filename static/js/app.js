@@ -199,7 +199,6 @@ async function startPictures() {
 showTheme(THEMES.includes(kept("theme")) ? kept("theme") : "auto");
 for (const box of document.querySelectorAll("[data-setting]")) box.checked = kept(box.dataset.setting) !== "off";
 startKeys(() => kept("keys") !== "off");
-startLive();
+startLive(startPictures());
 startTimes();
-startPictures();
 document.addEventListener("htmx:after:swap", startPictures);

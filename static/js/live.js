@@ -62,13 +62,21 @@ function tellPicture() {
   const inspector = document.querySelector("#inspector[data-picked]");
   if (inspector && inspector.dataset.picked !== picked) {
     picked = inspector.dataset.picked;
-    document.dispatchEvent(new CustomEvent("studio:pick", { detail: picked }));
+    tell("studio:pick", picked);
   }
   const list = document.querySelector("[data-breaks]");
   if (!list) return;
   if (list.dataset.breaks === stops) return;
   stops = list.dataset.breaks;
-  document.dispatchEvent(new CustomEvent("studio:breaks", { detail: JSON.parse(stops) }));
+  tell("studio:breaks", JSON.parse(stops));
+}
+
+// Its script may still be on the way.
+let pictures = null;
+
+async function tell(name, detail) {
+  await pictures;
+  document.dispatchEvent(new CustomEvent(name, { detail }));
 }
 
 // The regions that depend on what the viewer has chosen are asked for when something has happened.
@@ -81,13 +89,14 @@ async function refresh() {
   }
 }
 
-// A link to another step or tab of the run's page that is open; its address is the same but for that.
+// A link to another step or tab of the run's page that is open, or a form that leads there; its address is the same but for
+// that.
 function isWithin(href) {
   const here = document.querySelector("#run-views [aria-current]");
   if (!here) return false;
   const view = (url) => [url.pathname, url.searchParams.get("view") ?? "graph", url.searchParams.getAll("open").sort()].join(" ");
   const [from, to] = [here.href, href].map((one) => new URL(one, location.href));
-  return from.origin === to.origin && !to.hash && view(from) === view(to);
+  return from.origin === to.origin && (!to.hash || to.hash === "#event") && view(from) === view(to);
 }
 
 async function choose(href, isNew) {
@@ -105,6 +114,15 @@ function startChoosing() {
     if (!link || !isPlain || event.defaultPrevented || !isWithin(link.getAttribute("href"))) return;
     event.preventDefault();
     choose(link.getAttribute("href"), true);
+  });
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "get" || event.defaultPrevented || !form.closest("main")) return;
+    const url = new URL(form.action);
+    url.search = new URLSearchParams(new FormData(form, event.submitter));
+    if (!isWithin(url)) return;
+    event.preventDefault();
+    choose(url.href, true);
   });
   // Back and forward; with other parts of the picture open the page is loaded.
   addEventListener("popstate", () => {
@@ -129,7 +147,17 @@ async function takeContent(message) {
   }
 }
 
-export function startLive() {
+// The answer to a button may be older than the frames that have come meanwhile.
+let seen = 0;
+
+function catchUp({ detail }) {
+  const follow = document.getElementById("follow");
+  if (detail.ctx?.request?.method === "POST" && Number(follow?.dataset.seq) < seen) refresh();
+}
+
+export function startLive(whenPictured) {
+  pictures = whenPictured;
+  document.getElementById("event")?.scrollIntoView({ block: "nearest" });
   startChoosing();
   const on = (name, act) => document.addEventListener(name, act);
   on("htmx:ws:before:connection", ({ target }) => {
@@ -148,12 +176,16 @@ export function startLive() {
   stops = document.querySelector("[data-breaks]")?.dataset.breaks ?? null;
   picked = document.querySelector("#inspector[data-picked]")?.dataset.picked ?? null;
   on("htmx:after:swap", tellPicture);
+  on("htmx:after:swap", catchUp);
   on("studio:regions", tellPicture);
   on("htmx:ws:before:message:incoming", ({ detail }) => detail.waitUntil(takeContent(detail.message)));
   on("htmx:ws:after:message:incoming", ({ target, detail }) => {
     const { after, seq, gap, picture, elements, whole } = frame(detail.message);
-    if (Number.isInteger(seq)) continueAfter(detail.connection, seq);
-    if (elements) document.dispatchEvent(new CustomEvent("studio:graph", { detail: { picture, elements, whole } }));
+    if (Number.isInteger(seq)) {
+      continueAfter(detail.connection, seq);
+      seen = seq;
+    }
+    if (elements) tell("studio:graph", { picture, elements, whole });
     if (seq > after || gap) refresh();
     turn(target, "live");
     countInTitle();

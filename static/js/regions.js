@@ -3,7 +3,7 @@
 // rows are.
 const PAUSE = 300; // milliseconds from one answer to the next question
 const MOST = 3; // rows that are changed one by one
-const OWN = new Set(["data-htmx-powered", "open"]); // attributes that the page itself sets
+const OWN = new Set(["data-htmx-powered", "open", "aria-busy"]); // attributes that the page itself sets
 const FOCUSABLE = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]";
 
 let isAsking = false;
@@ -27,10 +27,19 @@ const addressed = () => document.querySelector("#follow[data-address]")?.dataset
 
 // Another step, tab or window of events of the page that is open: only what is different is fetched, the picture stays.
 let latest = 0; // of several that were chosen in a row the last one counts
+let onTheWay = ""; // where that leads, until its answer is there
+
+function goTo(href) {
+  onTheWay = href;
+  document.getElementById("run-events")?.setAttribute("aria-busy", String(href !== "")); // it leads on from there
+}
 
 export async function choose(href, isNew = true) {
-  const mine = ++latest;
   const url = new URL(href, location.href);
+  url.hash = ""; // where a page that is loaded goes to
+  if (url.href === onTheWay) return;
+  const mine = ++latest;
+  goTo(url.href);
   const regions = new URL(`${url.pathname}/regions${url.search}`, url);
   const question = new URL((begun === addressed() ? address : addressed()) ?? "", url).searchParams.get("question");
   if (question) regions.searchParams.set("question", question);
@@ -41,6 +50,7 @@ export async function choose(href, isNew = true) {
   if (isNew && url.href !== location.href) history.pushState(null, "", url.href);
   const before = document.getElementById("inspector")?.dataset.of;
   begun = addressed();
+  goTo("");
   take(html);
   turnTo(before);
 }
@@ -53,6 +63,8 @@ function turnTo(before) {
     else link.removeAttribute("aria-current");
   }
   const inspector = document.querySelector(".run > .inspector");
+  const event = document.getElementById("event");
+  if (event) return event.scrollIntoView({ block: "nearest" });
   inspector.querySelector(".pane").scrollTop = 0;
   if (before !== of && matchMedia("(max-width: 760px)").matches) inspector.scrollIntoView();
 }
@@ -66,10 +78,18 @@ async function bring() {
     const answer = await fetch(asked, { headers: { "HX-Request": "true", "HX-Current-URL": location.href } });
     const html = answer.ok ? await answer.text() : "";
     if (asked !== address || said !== addressed()) isLate = true; // the viewer is somewhere else by now
-    else if (html) take(html);
+    else if (html) holdEvent(() => take(html));
   } catch {
     // nobody answers: the light says so, and the frames of the next connection ask again
   }
+}
+
+// The chosen event stays where it is seen, whatever comes above it.
+function holdEvent(change) {
+  const top = () => document.getElementById("event")?.getBoundingClientRect().top ?? 0;
+  const before = top();
+  change();
+  if (before) document.querySelector(".inspector > .pane").scrollTop += top() - before;
 }
 
 export function take(html) {

@@ -19,15 +19,15 @@ def add(commands: Commands) -> None:
         example="studio expenses.py --port 8000",
     )
     _add_flags(here)
-    here.otherwise(open=True, reload=True)
+    here.otherwise(open=True, reload=True, locals=True)
     server = commands.add(
         "serve",
         open_studio,
-        "the same for servers: opens no browser, loads no file again",
+        "the same for servers: opens no browser, loads no file again, keeps no variables with errors",
         example="studio serve expenses.py --store /var/lib/expenses/runs.db",
     )
     _add_flags(server)
-    server.otherwise(open=False, reload=False)
+    server.otherwise(open=False, reload=False, locals=False)
 
 
 def _add_flags(parser: Parser) -> None:
@@ -38,6 +38,7 @@ def _add_flags(parser: Parser) -> None:
     switch = argparse.BooleanOptionalAction
     parser.add_argument("--open", action=switch, help="open a browser, if there is a screen")
     parser.add_argument("--reload", action=switch, help="load files again when they are saved")
+    parser.add_argument("--locals", action=switch, help="keep with an error what the variables of your code were")
     parser.add_argument("--token", metavar="TOKEN", help="what others need to get in; 32 characters or more")
     parser.add_argument(
         "--allowed-host",

@@ -12,8 +12,8 @@ from engine import Run, UnknownRun, Workflow, without_secrets
 from studio.forms import MISSING, FormView, build, parse, read
 from studio.forms.typed import secrets
 from studio.hosting import Hosting
-from studio.views.breakpoints import Breaks, bare, chosen
-from studio.views.launching import BREAK, Launch, OldInput, launch_href, old_input, preset_view
+from studio.views.breakpoints import Breaks, chosen
+from studio.views.launching import BREAK, Launch, OldInput, launch_href, left_out, old_input, preset_view
 
 FORM = "launch"
 PAUSED = "_paused"
@@ -35,6 +35,8 @@ class Filled:
     origin: str = ""
     preset: str = ""
     preset_said: str = ""
+    preset_lacks: str = ""
+    preset_going: str = ""
     preset_problem: str = ""
 
 
@@ -56,10 +58,9 @@ def kept(workflow: Workflow[Any, Any], items: Sequence[tuple[str, str]]) -> Fill
     return sent(items, typed=parse(workflow.input_json_schema(), items).typed, errors=None)
 
 
-def known(workflow: Workflow[Any, Any], paths: Iterable[str]) -> Breaks:
-    """Those of the breakpoints that are at a step of the workflow: an address may say anything."""
-    places = {bare(place) for place in workflow.plan.places}
-    return chosen(bare(path) for path in paths if bare(path) in places)
+def known(workflow: Workflow[Any, Any], texts: Iterable[str]) -> Breaks:
+    """Those of the breakpoints that are at a step of the workflow."""
+    return chosen(texts, workflow.plan.places)
 
 
 async def launch_form(
@@ -76,9 +77,10 @@ async def launch_form(
 
     ``presets`` are the inputs with a name.
     """
-    origin, value = await _origin(hosting, workflow, filled.origin)
-    value = presets.get(filled.preset, value)
+    origin, was = await _origin(hosting, workflow, filled.origin)
+    value = presets.get(filled.preset, without_secrets(was))
     schema = workflow.input_json_schema()
+    asked = [path for path, _ in secrets(read(schema))]
     form = build(
         schema,
         value,
@@ -97,10 +99,13 @@ async def launch_form(
         filled.typed is not None,
         known(workflow, filled.breaks),
         origin,
-        any(secrets(read(schema))),
+        bool(asked),
+        left_out(was, value, asked=asked) if origin and not filled.preset else "",
         tuple(preset_view(workflow.id, *one) for one in sorted(presets.items())),
         filled.preset if filled.preset in presets else "",
         filled.preset_said,
+        filled.preset_lacks,
+        filled.preset_going,
         filled.preset_problem or _lost(filled.preset, presets),
     )
     return form, launch
@@ -117,7 +122,7 @@ async def _origin(hosting: Hosting, workflow: Workflow[Any, Any], run_id: str) -
     if row.workflow_id != workflow.id:
         raise UnknownRun(f"Run {run_id!r} is one of {row.workflow_id!r}; it has no input for {workflow.id!r}.")
     run = await hosting.engine.get_run(run_id)
-    return old_input(row), without_secrets((await run.result()).input)
+    return old_input(row), (await run.result()).input
 
 
 async def past_inputs(hosting: Hosting, workflow: Workflow[Any, Any]) -> list[OldInput]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
-from engine import DataError, EngineError, Workflow
+from engine import Breakpoint, DataError, EngineError, Workflow
 from studio.forms import MISSING, errors_from, parse
 from studio.hosting import EngineBlocked, Hosting
 from studio.pages.launch_form import known, sent
@@ -34,7 +34,7 @@ async def launch(request: Request, id: str, hosting: Annotated[Hosting, Depends(
         return await workflow_page(request, hosting, workflow, filled=filled, status=status)
     value = None if parsed.value is MISSING else parsed.value
     launching = Launching(hosting, workflow)
-    stops = [point.path for point in known(workflow, filled.breaks).points]
+    stops = [Breakpoint(point.path, point.when) for point in known(workflow, filled.breaks).points]
     try:
         await hosting.act(lambda: launching.launch(value, paused=filled.is_paused, stops=stops))
     except EngineError as error:
@@ -55,7 +55,7 @@ class Launching:
         self._workflow = workflow
         self.run_id = ""
 
-    async def launch(self, value: Any, *, paused: bool, stops: Sequence[str]) -> None:
+    async def launch(self, value: Any, *, paused: bool, stops: Sequence[Breakpoint]) -> None:
         """Raises ``InvalidInput`` and what else ``Run.start_soon`` does."""
         self._workflow.check_input(value)
         run = await self._engine.create_run(self._workflow)

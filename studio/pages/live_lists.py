@@ -30,9 +30,9 @@ MOST_CAME = 20
 Seen = tuple[str, str | None]
 
 
-def partial(template: str, **inputs: Any) -> str:
+def partial(template: str, *, editor: str = "none", **inputs: Any) -> str:
     """A partial as a frame sends it."""
-    return live_rendering().partial(f"partials/{template}.html", **inputs)
+    return live_rendering(editor).partial(f"partials/{template}.html", **inputs)
 
 
 class LiveRuns:
@@ -107,12 +107,13 @@ class LiveCards:
         self._text = query.get("q", "")
         self._version = int(query.get("version") or 0)
         self._since = float(query.get("at") or 0)
+        self._editor = query.get("editor", "none")
         self._numbers: dict[str, dict[str, int]] = {}
 
     async def __call__(self, moment: ListMoment) -> str:
         if moment.version != self._version:
             cards, problems = await cards_of(moment.hosting, self._text), problems_of(moment.hosting)
-            return region("cards", partial("workflow_cards", cards=cards, problems=problems))
+            return region("cards", partial("workflow_cards", editor=self._editor, cards=cards, problems=problems))
         said = []
         for workflow in await self._changed(moment):
             card = await card_of(moment.hosting, workflow)

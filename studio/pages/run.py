@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -24,6 +25,7 @@ from studio.pages.run_regions import (
     always,
     asked_of,
     drawn,
+    filter_of,
     listed,
     look,
     regions,
@@ -36,6 +38,7 @@ from studio.rendering import Rendering
 from studio.services import hosting_of, rendering_of
 from studio.views import events as events_view
 from studio.views import run as run_view
+from studio.views.events import Filter
 from studio.views.graph import asked_open
 from studio.views.run import KEPT, Place
 from studio.views.run_head import DELETE_DIALOG, ENDED, facts
@@ -71,20 +74,29 @@ async def show_run(
 async def _lost_page(request: Request, hosting: Hosting, run_id: str, asked: Asked, why: str) -> Response:
     """A run that neither code nor definition is left of: there are only its events."""
     run, now = await hosting.engine.get_run(run_id), time.time()
-    row, last = await hosting.engine.store.row(run_id), await hosting.engine.store.last_seq(run_id)
-    events = await events_view.window(run, last, asked.before)
+    row, recent = await hosting.engine.store.row(run_id), await events_view.recent(run)
+    table = await asked.table(run, recent, counted=True)
+    chosen, frozen = table.chosen, None if asked.frozen is None else min(asked.frozen, table.total)
     return await page(
         request,
         "pages/run_lost.html",
         here="runs",
         title=f"{run.workflow_id} run",
-        data=lambda: {"run": row, "why": why, "events": events},
+        data=lambda: {"run": row, "why": why, "events": table.events},
         run=run,
         row=row,
         why=why,
         facts=facts(row, now),
-        place=Place(run_id, tab="events", before=asked.before),
-        table=events_view.table(events, last),
+        place=Place(
+            run_id,
+            tab="events",
+            before=asked.before,
+            event=chosen.seq if chosen else None,
+            filter=asked.filter,
+            frozen=frozen,
+        ),
+        table=table,
+        follow=None,
     )
 
 
@@ -152,13 +164,15 @@ async def show_regions(
 
 
 @router.get("/runs/{run_id}/events.ndjson")
-async def download_events(hosting: Host, run_id: str) -> StreamingResponse:
-    """Every event so far, one line each."""
+async def download_events(
+    hosting: Host, run_id: str, filter: Annotated[Filter, Depends(filter_of)]
+) -> StreamingResponse:
+    """Every event so far that is asked for, one line each."""
     run = await hosting.engine.get_run(run_id)
 
     async def lines() -> AsyncIterator[str]:
         made: list[str] = []
-        async for event in run.events(follow=False):
+        async for event in events_view.listed(run, filter):
             made.append(events_view.line(event))
             if len(made) == AT_ONCE:
                 yield "".join(made)
@@ -206,13 +220,25 @@ async def answered(
     except EngineError as error:
         if not (isinstance(error, EngineBlocked) and error.under_way):
             problem, status = str(error), 503 if isinstance(error, EngineBlocked) else 409
-    there = here if stays or problem else replace(here, step=None, tab=here.tab if here.tab in KEPT else None)
+    there = here
+    if not (stays or problem):
+        there = replace(here, step=None, event=None, tab=here.tab if here.tab in KEPT else None)
     if (where or home) == home and request.headers.get("hx-request"):
         return await _live(request, hosting, run, there, problem=problem, status=status)
     if problem:
         return await run_page(request, hosting, run.run_id, there, problem=problem, status=status)
     if (where or home) == home and "view" in await request.form():  # pressed on the run's page, not in a list
-        place = Place(run.run_id, there.view, there.step or "", there.tab or "", opened=there.opened)
+        place = Place(
+            run.run_id,
+            there.view,
+            there.step or "",
+            there.tab or "",
+            None,
+            there.opened,
+            there.event,
+            filter=there.filter,
+            frozen=there.frozen,
+        )
         where = place.href() if stays else place.view_href(there.tab or "")
     return RedirectResponse(where or home, 303)
 
@@ -223,7 +249,16 @@ async def _here(request: Request) -> Asked:
     page = request.headers.get("hx-current-url") or request.headers.get("referer") or ""
     query = parse_qs(page.partition("#")[0].partition("?")[2], keep_blank_values=True)
     step, tab = (str(form[name]) if name in form else query.get(name, [None])[-1] for name in ("step", "tab"))
-    return Asked(str(form.get("view", "graph")), step, tab, opened=asked_open(query.get("open", ())))
+    event, frozen = (_number(query.get(name, [""])[-1]) for name in ("event", "frozen"))
+    path, find = (query.get(name, [""])[-1] for name in ("path", "find"))
+    filter = filter_of(types=query.get("type"), path=path, find=find)
+    return Asked(
+        str(form.get("view", "graph")), step, tab, None, asked_open(query.get("open", ())), event, filter, frozen
+    )
+
+
+def _number(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"[1-9][0-9]{0,14}", text) else None
 
 
 async def _live(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Depends, Query
 
 from engine import Breakpoint, Event, Run, RunResult, RunRow, Workflow
 from studio.hosting import Hosting
@@ -17,6 +17,7 @@ from studio.views import events as events_view
 from studio.views import run as run_view
 from studio.views.approvals import question_view
 from studio.views.breakpoints import break_views, stop_of
+from studio.views.events import ALL, EventTable, Filter
 from studio.views.graph import Opening, asked_open, outline, picture
 from studio.views.journal import journal
 from studio.views.run import Place
@@ -44,17 +45,47 @@ class Asked:
     tab: str | None = None
     before: int | None = None
     opened: frozenset[str] = frozenset()
+    event: int | None = None
+    filter: Filter = ALL
+    frozen: int | None = None
+
+    async def table(self, run: Run, recent: list[Event], *, counted: bool) -> EventTable:
+        """The events that are listed."""
+        return await events_view.table(
+            run,
+            recent,
+            before=self.before,
+            event=self.event,
+            filter=self.filter,
+            frozen=self.frozen,
+            counted=counted,
+        )
+
+
+def filter_of(
+    *,
+    types: Annotated[list[str] | None, Query(alias="type")] = None,
+    path: str = "",
+    find: str = "",
+) -> Filter:
+    """Which events a query asks for."""
+    return Filter(tuple(dict.fromkeys(types or ())), path, find.strip())
 
 
 def asked_of(
+    *,
     view: str = "graph",
     step: str | None = None,
     tab: str | None = None,
     before: Annotated[int | None, Query(ge=1)] = None,
     opened: Annotated[list[str] | None, Query(alias="open")] = None,
+    event: Annotated[int | None, Query(ge=1)] = None,
+    frozen: Annotated[int | None, Query(ge=1)] = None,
+    filter: Annotated[Filter, Depends(filter_of)],
 ) -> Asked:
     """The query of a request."""
-    return Asked(view, step, tab, before, asked_open(opened or ()))
+    tab = tab or ("events" if event else None)
+    return Asked(view, step, tab, before, asked_open(opened or ()), event, filter, frozen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +102,19 @@ class Looked:
     points: tuple[Breakpoint, ...]
     recent: list[Event]
     story: list[Event]
-    shown: list[Event]
-    seq: int
+    table: EventTable
     question: Any
     now: float
     path: str
-    """The chosen step; empty for the run."""
+    """The chosen step, that of the chosen event if there is one; empty for the run."""
 
     state: StateChange | None
     """What the step did to the shared state, if that is shown."""
+
+    @property
+    def seq(self) -> int:
+        """The last event of the run."""
+        return self.table.total
 
 
 async def look(hosting: Hosting, run_id: str, asked: Asked) -> Looked:
@@ -87,16 +122,16 @@ async def look(hosting: Hosting, run_id: str, asked: Asked) -> Looked:
     engine = hosting.engine
     run = await engine.get_run(run_id)
     row = await engine.store.row(run_id)
-    last = await engine.store.last_seq(run_id)
-    recent = await events_view.window(run, last, None)
-    seq = recent[-1].seq if recent else last
-    shown = recent if asked.before is None else await events_view.window(run, seq, asked.before)
+    recent = await events_view.recent(run)
+    table = await asked.table(run, recent, counted=asked.tab == "events")
+    chosen = table.chosen
     questions = await engine.suspensions(run_id, limit=1)
     workflow = hosting.catalog.workflows.get(run.workflow_id)
     stored = row.version if workflow is None else None
     result, statuses = (await run.result()).redacted(), await run.statuses()
     question = questions.items[0] if questions.items else None
-    path = run_view.resolve(asked.step, statuses, steps=result.steps.keys(), question=question.path if question else "")
+    step = asked.step if chosen is None else chosen.path or ""
+    path = run_view.resolve(step, statuses, steps=result.steps.keys(), question=question.path if question else "")
     return Looked(
         hosting,
         run,
@@ -107,9 +142,10 @@ async def look(hosting: Hosting, run_id: str, asked: Asked) -> Looked:
         statuses,
         () if row.status in ENDED else await run.breakpoints(),
         recent,
-        await _story(run, seq) if asked.tab in ("attempts", "logs") and recent and recent[0].seq > 1 else recent,
-        shown,
-        seq,
+        await _story(run, table.total)
+        if asked.tab in ("attempts", "logs") and recent and recent[0].seq > 1
+        else recent,
+        table,
         question,
         time.time(),
         path,
@@ -153,7 +189,10 @@ def regions(found: Looked, asked: Asked, *, problem: str = "") -> dict[str, Any]
         run_view.tab_of(asked.tab, chosen),
         asked.before,
         asked.opened,
+        None if found.table.chosen is None else found.table.chosen.seq,
         asked.step is None and asked.tab is None,
+        asked.filter,
+        None if asked.frozen is None else min(asked.frozen, found.seq),
     )
     rows = timeline(found.result.steps, found.statuses, found.recent, found.now, breaks)
     return {
@@ -176,7 +215,7 @@ def regions(found: Looked, asked: Asked, *, problem: str = "") -> dict[str, Any]
         "inspector": chosen,
         "timeline": rows,
         "journal": journal(rows, found.result.steps, found.workflow) if place.view == "journal" else [],
-        "table": events_view.table(found.shown, found.seq),
+        "table": found.table,
         "question": None if found.question is None else question_view(found.question, is_now=True),
         "follow": _follow(place, found, chosen, asked),
     }
@@ -214,10 +253,10 @@ def _follow(place: Place, found: Looked, chosen: run_view.Inspector, asked: Aske
     if found.result.status in ENDED:
         return None
     token = found.question.token if found.question else ""
-    query = {"view": place.view, "step": asked.step, "tab": asked.tab, "before": place.before, "question": token}
-    query["stamp"] = run_view.stamp(chosen, place, found.seq)
+    query = {"view": place.view, "step": asked.step, "tab": asked.tab, "before": place.before, "event": place.event}
+    query |= {"frozen": place.frozen, "question": token, "stamp": run_view.stamp(chosen, place, found.seq)}
     said = {name: str(value) for name, value in query.items() if value is not None}
-    return run_view.Follow(place.run_id, said, place.opened)
+    return run_view.Follow(place.run_id, place.filter.query | said, place.opened, found.seq)
 
 
 def told(found: Looked, asked: Asked, made: Mapping[str, Any]) -> dict[str, Any]:
@@ -226,10 +265,11 @@ def told(found: Looked, asked: Asked, made: Mapping[str, Any]) -> dict[str, Any]
         found.row,
         found.result,
         found.statuses,
-        events=found.shown,
+        events=found.table.events,
         older=made["table"].older,
         seq=found.seq,
         step=asked.step or "",
+        event=found.table.chosen,
         question=made["question"],
     )
 
@@ -241,7 +281,7 @@ def all_names(made: Mapping[str, Any]) -> list[str]:
 
 def always(made: Mapping[str, Any]) -> list[str]:
     """The partials that are sent whenever something has happened."""
-    names = ["run_status", "run_facts", "run_actions", "run_banner", "run_breaks"]
+    names = ["run_status", "run_facts", "run_actions", "run_banner", "run_breaks", "run_events"]
     names.append("journal" if made["place"].view == "journal" else "timeline")
     if made["place"].view == "graph":
         names.append("timeline_total")

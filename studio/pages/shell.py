@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -22,7 +23,7 @@ from studio.loader import usual_target
 from studio.plain import plain_text
 from studio.rendering import Jump, Rendering, Shell
 from studio.services import hosting_of, rendering_of, settings_of
-from studio.settings import Settings
+from studio.settings import EDITORS, Settings
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -57,8 +58,9 @@ def segment(text: str) -> str:
 
 
 def source_of(settings: Settings) -> str:
-    """What is served, in short."""
-    return settings.target or usual_target()
+    """What is served, in short; of the folder that one is in, its name."""
+    target = settings.target or usual_target()
+    return target if Path(target).name else Path(target).absolute().name or target
 
 
 def command_line(settings: Settings, *words: str, takes: str = "target store") -> str:
@@ -75,6 +77,7 @@ async def shell(hosting: Hosting, settings: Settings, here: str, socket: str = C
     """What stands around a page, whose counters and lists come over the socket at this address."""
     counts = await hosting.engine.counts()
     jumps = [Jump(id, f"/workflows/{segment(id)}", "workflow") for id in list(hosting.catalog.workflows)[:JUMPS]]
+    jumps.append(Jump("For programs", "/docs", "addresses, with lines to copy", "code"))
     return Shell(
         here=here,
         source=source_of(settings),
@@ -122,9 +125,9 @@ async def typed_items(request: Request) -> Sequence[tuple[str, str]]:
 
 
 @cache
-def live_rendering() -> Rendering:
+def live_rendering(editor: str = "none") -> Rendering:
     """What live parts render with: they have no request."""
-    return Rendering(Assets())
+    return Rendering(Assets(), editor=editor if editor in EDITORS else "none")
 
 
 def nav_counts(moment: ListMoment) -> str:

@@ -51,7 +51,7 @@ async def show_all(request: Request, hosting: Annotated[Hosting, Depends(hosting
         "pages/workflows.html",
         here="workflows",
         title="Workflows",
-        socket=watching("workflows", q=q, version=catalog.version, at=now),
+        socket=watching("workflows", q=q, version=catalog.version, at=now, editor=settings_of(request).near_editor),
         data=lambda: {"workflows": cards, "problems": problems},
         cards=cards,
         problems=problems,
@@ -195,7 +195,13 @@ async def workflow_page(
         status=status,
         socket=watching("workflow", workflow=workflow.id, at=now, open=named(may_change(rows))),
         data=lambda: workflow_data(
-            workflow, counts, runs=rows, code=code, metrics=metrics, steps=graph and graph.outline
+            workflow,
+            counts,
+            runs=rows,
+            code=code,
+            metrics=metrics,
+            steps=graph and graph.outline,
+            presets=launch.presets,
         ),
         workflow=workflow,
         version=workflow.plan.version,

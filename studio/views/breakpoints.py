@@ -11,6 +11,8 @@ from engine import Breakpoint, Event
 from studio.live import place_of
 
 WHEN = ("before", "after")
+AFTER = "after:"
+"""What the text of a breakpoint after a step begins with; one before it is its path alone."""
 
 
 def bare(path: str) -> str:
@@ -20,11 +22,17 @@ def bare(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class BreakView:
-    """One breakpoint. ``rule`` says when it counts, if not always."""
+    """One breakpoint. ``rule`` says when it counts, if not always; ``round`` is the only one in which it does."""
 
     path: str
     when: str
     rule: str = ""
+    round: int | None = None
+
+    @property
+    def text(self) -> str:
+        """What an address and a form say of it."""
+        return break_text(self.path, self.when)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,7 @@ def said(when: Sequence[str]) -> str:
 
 def break_views(points: Iterable[Breakpoint]) -> Breaks:
     """The breakpoints as they are shown."""
-    return Breaks(tuple(BreakView(point.path, point.when, _rule(point)) for point in points))
+    return Breaks(tuple(BreakView(point.path, point.when, _rule(point), point.iteration) for point in points))
 
 
 def _rule(point: Breakpoint) -> str:
@@ -68,20 +76,28 @@ def _rule(point: Breakpoint) -> str:
     return ", ".join(filter(None, [number, f"if {point.condition}" if point.condition else ""]))
 
 
-def chosen(paths: Iterable[str]) -> Breaks:
-    """Breakpoints before some steps."""
-    return break_views(Breakpoint(path) for path in dict.fromkeys(paths))
+def break_text(path: str, when: str) -> str:
+    """A breakpoint as addresses and forms say it: ``pack``, ``after:pack``."""
+    return bare(path) if when == "before" else f"{AFTER}{bare(path)}"
+
+
+def chosen(texts: Iterable[str], places: Collection[str]) -> Breaks:
+    """The breakpoints of such texts; those at none of these places are left out: an address may say anything."""
+    steps = {bare(place) for place in places}
+    points = (Breakpoint(bare(text.removeprefix(AFTER)), WHEN[text.startswith(AFTER)]) for text in texts)
+    return break_views(point for point in dict.fromkeys(points) if point.path in steps)
 
 
 def with_point(
     points: Sequence[Breakpoint], path: str, when: str, *, condition: str = "", this_round: bool = False
 ) -> list[Breakpoint]:
-    """One more of them, in the place of what was at the step: if a condition holds, or in the path's round only."""
+    """One more of them, in the place of what was at the step in the same rounds.
+
+    It counts if a condition holds, or in the path's round only.
+    """
     point = Breakpoint(bare(path), when, round_of(path) if this_round else None, condition.strip() or None)
-    there = [bare(one.path) == bare(path) and one.when == when for one in points]
-    if any(there):
-        return [point if is_it else one for one, is_it in zip(points, there, strict=True)]
-    return [*points, point]
+    rounds = None if point.iteration is None else (None, point.iteration)
+    return [*without_point(points, path, when, rounds=rounds), point]
 
 
 def round_of(path: str) -> int | None:
@@ -90,9 +106,15 @@ def round_of(path: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def without_point(points: Sequence[Breakpoint], path: str, when: str) -> list[Breakpoint]:
-    """All but those at one step."""
-    return [point for point in points if bare(point.path) != bare(path) or point.when != when]
+def without_point(
+    points: Sequence[Breakpoint], path: str, when: str, *, rounds: Collection[int | None] | None = None
+) -> list[Breakpoint]:
+    """All but those at one step; of these only those in some ``rounds`` (``None`` among them: in every round)."""
+    return [
+        point
+        for point in points
+        if bare(point.path) != bare(path) or point.when != when or not (rounds is None or point.iteration in rounds)
+    ]
 
 
 # -- where a run stands

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from engine import RunRow, redacted
-from studio.views.breakpoints import NO_BREAKS, Breaks, bare
+from studio.forms.paths import escape, join
+from studio.plain import Looks
+from studio.views.breakpoints import NO_BREAKS, Breaks, break_text
 from studio.views.graph import with_open
 
 BREAK = "_break"
 FROM = "from"
 PRESET = "preset"
 LONGEST = 200
+MOST_NAMED = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,9 @@ class PresetView:
     """An input with a name: ``text`` is the input in short, ``href`` leads to the form with it."""
 
     name: str
-    href: str
-    text: str
+    input: Any
+    href: Looks[str]
+    text: Looks[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +57,18 @@ class Launch:
     breaks: Breaks = NO_BREAKS
     origin: OldInput | None = None
     has_secrets: bool = False
+    left_out: str = ""
+    """What of that input is not in the form and has no field that asks for it: secrets."""
+
     presets: tuple[PresetView, ...] = ()
     preset: str = ""
     preset_said: str = ""
-    """The name under which what is typed was kept just now."""
+    """The name under which what is typed was kept just now, but for what is in ``preset_lacks``."""
+
+    preset_lacks: str = ""
+
+    preset_going: str = ""
+    """The name of the one that is to be deleted, if that is meant."""
 
     preset_problem: str = ""
 
@@ -72,9 +84,9 @@ class Launch:
             opened=self.opened if opened is None else opened,
         )
 
-    def path(self, place: str) -> str:
-        """The path of a breakpoint at a place of the picture."""
-        return bare(place)
+    def break_at(self, place: str, when: str) -> str:
+        """The breakpoint before or after a place of the picture, as the form says it."""
+        return break_text(place, when)
 
     @property
     def here(self) -> str:
@@ -105,7 +117,7 @@ def launch_href(
     """The page of a workflow with all that its address keeps."""
     said = (("tab", tab), ("step", step), (FROM, origin), (PRESET, preset))
     query = [(name, text) for name, text in said if text]
-    query += [(BREAK, point.path) for point in breaks.points]
+    query += [(BREAK, point.text) for point in breaks.points]
     return with_open(f"/workflows/{quote(workflow_id, safe='')}" + (f"?{urlencode(query)}" if query else ""), opened)
 
 
@@ -123,7 +135,25 @@ def old_input(row: RunRow, value: Any = None) -> OldInput:
 
 def preset_view(workflow_id: str, name: str, value: Any) -> PresetView:
     """One preset of a workflow."""
-    return PresetView(name, launch_href(workflow_id, preset=name), _short(value))
+    return PresetView(name, redacted(value), launch_href(workflow_id, preset=name), _short(value))
+
+
+def left_out(value: Any, plain: Any, *, asked: Collection[str] = ()) -> str:
+    """What a copy without secrets lacks, but for what is ``asked`` for anew; by path, in words."""
+    paths = [path for path in _lacking(value, plain, "") if path not in asked]
+    shown = ", ".join(paths[:MOST_NAMED])
+    return f"{shown} and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else shown
+
+
+def _lacking(value: Any, plain: Any, path: str) -> Iterator[str]:
+    if isinstance(value, Mapping) and isinstance(plain, Mapping):
+        for name, part in value.items():
+            yield from _lacking(part, plain.get(name), join(path, escape(name)))
+    elif isinstance(value, list) and isinstance(plain, list):
+        for number, part in enumerate(value):
+            yield from _lacking(part, plain[number], join(path, number))
+    elif value not in (plain, ""):
+        yield path or "the input"
 
 
 def _short(value: Any) -> str:

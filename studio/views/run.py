@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from engine import Event, RunResult, StepRecord, Workflow
 from engine.graph import rank
 from studio.live import place_of
 from studio.views.breakpoints import Breaks, round_of
+from studio.views.events import ALL, Filter
 from studio.views.faults import Code, Fault, code, fault
 from studio.views.graph import with_open
 from studio.views.run_head import ENDED, edit_href, fork_href
@@ -41,8 +42,14 @@ class Place:
     before: int | None = None
     opened: frozenset[str] = frozenset()
     """Folded parts of the picture that are open."""
+    event: int | None = None
+    """The chosen event: its step is the chosen one."""
     goes_along: bool = False
     """No step was chosen: it is the one where something happens."""
+    filter: Filter = ALL
+    """Which events are listed."""
+    frozen: int | None = None
+    """The event up to which they are."""
 
     @property
     def graph_place(self) -> str:
@@ -51,13 +58,25 @@ class Place:
 
     def href(self, **changes: Any) -> str:
         """The address of this place with something else chosen; without a tab it is the one that fits."""
+        if "step" in changes:
+            changes.setdefault("event", None)
         other = replace(self, **changes)
-        query: dict[str, Any] = {"view": other.view, "step": other.step}
-        if other.tab:
-            query["tab"] = other.tab
-        if other.before is not None:
-            query["before"] = other.before
-        return self._address(query)
+        return other._address(other._query)
+
+    @property
+    def _query(self) -> dict[str, Any]:
+        query: dict[str, Any] = {"view": self.view}
+        query |= {"step": self.step} if self.event is None else {"event": self.event}
+        if self.tab:
+            query["tab"] = self.tab
+        if self.before is not None and self.event is None:
+            query["before"] = self.before
+        return query
+
+    def event_href(self, event: int) -> str:
+        """The address of an event. Where none was chosen, its table is shown; a tab that says more of it stays."""
+        stays = self.tab in KEPT or (self.event is not None and self.tab == "data")
+        return self.href(event=event, tab=self.tab if stays else "events") + "#event"
 
     def at(self, step: str) -> str:
         """The address of another step; a tab that both have stays."""
@@ -67,12 +86,28 @@ class Place:
         """The address of another view, where the step goes along if it does here."""
         return replace(self, view=view).view_href() if self.goes_along else self.href(view=view)
 
+    def narrowed(self, **changes: Any) -> Place:
+        """The list of events, with another filter."""
+        return replace(self, filter=replace(self.filter, **changes), before=None, event=None, tab="events")
+
+    @property
+    def download(self) -> str:
+        """The address of the listed events as a file."""
+        query = urlencode(self.filter.query, doseq=True)
+        return f"/runs/{quote(self.run_id, safe='')}/events.ndjson" + (f"?{query}" if query else "")
+
+    def fields(self, **changes: Any) -> list[tuple[str, str]]:
+        """What a form sends to come to this place with something else chosen, as hidden fields."""
+        return parse_qsl(self.href(**changes).partition("?")[2], keep_blank_values=True)
+
     def view_href(self, tab: str = "") -> str:
         """The address of the view alone: the step is then the one where something happens."""
         return self._address({"view": self.view, "tab": tab} if tab else {"view": self.view})
 
     def _address(self, query: Mapping[str, Any]) -> str:
-        return with_open(f"/runs/{quote(self.run_id, safe='')}?{urlencode(query)}", self.opened)
+        frozen = {} if self.frozen is None else {"frozen": self.frozen}
+        said = urlencode({**query, **self.filter.query, **frozen}, doseq=True)
+        return with_open(f"/runs/{quote(self.run_id, safe='')}?{said}", self.opened)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +115,17 @@ class Follow:
     """What an open page asks for when something has happened."""
 
     run_id: str
-    query: Mapping[str, str]
+    query: Mapping[str, str | tuple[str, ...]]
     opened: frozenset[str] = frozenset()
+    seq: int = 0
+    """The last event that the page knows of."""
 
     @property
     def href(self) -> str:
         """The address of what has changed."""
-        return with_open(f"/runs/{quote(self.run_id, safe='')}/regions?{urlencode(self.query)}", self.opened)
+        return with_open(
+            f"/runs/{quote(self.run_id, safe='')}/regions?{urlencode(self.query, doseq=True)}", self.opened
+        )
 
 
 # -- the chosen step

@@ -22,6 +22,7 @@ def run_data(
     older: int | None,
     seq: int,
     step: str,
+    event: Event | None,
     question: QuestionView | None,
 ) -> dict[str, Any]:
     """``result``, ``events`` and ``question`` are as they are shown: without secrets. ``older``: see ``EventTable``."""
@@ -38,6 +39,7 @@ def run_data(
         "steps": {path: result.steps[path] for path in paths},
         "steps_left_out": len(result.steps) - len(paths),
         "step": {"path": step, "record": result.steps.get(step)} if step else None,
+        "event": event,
         "question": question,
         "events": list(events),
         "older": older,

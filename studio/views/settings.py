@@ -40,6 +40,7 @@ def settings_view(
         Fact("Store", settings.store_url, "--store, STUDIO_STORE"),
         Fact("Address", address, "--host, STUDIO_HOST, --port, STUDIO_PORT"),
         Fact("Reload", f"{reload}; loaded {loaded}", "--reload, STUDIO_RELOAD"),
+        Fact("Variables", "kept with errors" if settings.locals else "not kept", "--locals, STUDIO_LOCALS"),
         Fact("Editor", EDITORS[settings.near_editor] or "no links", "--editor, STUDIO_EDITOR"),
         Fact("Sign in", "with a token" if settings.token else "not needed: this machine only", "--token, STUDIO_TOKEN"),
     )

@@ -82,7 +82,8 @@ class Story:
         self._state = {key: value for key, value in (self._state | changes).items() if key not in removed}
         self.seq = event.seq
         if self._before is not None:
-            who = self._own if self._is_own(event.path or "") else self._others
+            paths = event.data.get("paths") or [event.path or ""]  # several, where they are taken back together
+            who = self._own if any(map(self._is_own, paths)) else self._others
             who.update(changes, removed)
 
     def _is_own(self, path: str) -> bool:

@@ -66,6 +66,8 @@ class ProblemView:
     message: str
     traceback: str
     where: str
+    file: Looks[str]
+    line: Looks[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,8 @@ def problem_view(problem: Problem, number: int) -> ProblemView:
         problem.message,
         problem.traceback.strip("\n"),
         where,
+        str(path.absolute()) if (path := Path(problem.file or "")).is_file() else "",
+        problem.line or 1,
     )
 
 

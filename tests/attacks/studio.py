@@ -117,7 +117,7 @@ class Studio:
 def studio(workflows: Iterable[Workflow[Any, Any]], file: Path, **settings: Any) -> Iterator[Studio]:
     """Serve these workflows over a store in ``file``."""
     with (
-        Hosting(workflows, store=f"sqlite:///{file}") as hosting,
+        Hosting(workflows, store=f"sqlite:///{file}", locals_in_errors=settings.get("locals", False)) as hosting,
         socket.create_server(("127.0.0.1", 0), backlog=256) as listening,
     ):
         port = listening.getsockname()[1]

@@ -66,7 +66,7 @@ def test_orders_in_an_answer_are_words_of_templates(served: Studio) -> None:
 def test_what_a_page_showed_is_not_kept_by_the_browser(served: Studio, page: Page) -> None:
     """No copy of a page stays in the browser's stores, where the next user of the machine would find it."""
     page.goto(f"{served.url}/workflows/{segment(hostile.SHOWS.id)}")
-    page.locator("nav.outline a").first.click()
+    page.locator("nav.outline button").first.click()
     page.wait_for_url("**step=**")
     page.go_back()
     stored = page.evaluate("() => JSON.stringify([Object.values(localStorage), Object.values(sessionStorage)])")

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from engine import StepContext, create_workflow, step
 from studio.hosting import Hosting
-from tests.browser.barriers import barriers
+from tests.browser.barriers import faults
 from tests.browser.test_debugging import Order
 from tests.browser.test_watch_a_run import Served, served_by, watched
 from tests.fixtures import add
@@ -98,6 +98,8 @@ def test_enter_beside_a_presets_name_keeps_it_and_it_is_chosen_again(served: Ser
     page.get_by_role("link", name="one kettle").click()
     expect(page.locator('[name="$.item"]')).to_have_value("kettle")
     page.get_by_role("button", name="Delete the preset one kettle").click()
+    expect(page.get_by_role("button", name="Keep it")).to_be_focused()
+    page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.locator("#launch-presets li")).to_have_count(0)
     expect(page.locator('[name="$.item"]')).to_have_value("kettle")
 
@@ -116,17 +118,25 @@ def test_a_long_path_stays_in_the_rail_and_its_end_is_seen(served: Served, page:
     assert page.locator("#light").get_attribute("title")
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-def test_these_places_have_no_fault(served: Served, browser: Browser, width: int) -> None:
+def test_all_tabs_of_the_inspector_stand_in_one_row(served: Served, page: Page) -> None:
+    page.goto(f"{served.url}/runs/{served.start('fails')}?step=broken&tab=error")
+    tabs = page.locator("#inspector-tabs a")
+    assert [tab.inner_text().split()[0] for tab in tabs.all()] == [
+        "Data", "Error", "Attempts", "Events", "Logs", "Code", "State",
+    ]  # fmt: skip
+    page.locator("#inspector-tabs .num").evaluate_all("(all) => all.forEach((one) => { one.textContent = '1,204'; })")
+    for width in (1440, 1280, 1024, 900, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        rows = page.locator("#inspector-tabs a").evaluate_all("(all) => all.map((one) => one.offsetTop)")
+        assert len(set(rows)) == 1, width
+
+
+def test_these_places_have_no_fault(served: Served, page: Page) -> None:
     run, failed = start(served), served.start("fails")
-    pages = watched(browser.new_context(viewport={"width": width, "height": 900}))
-    page = next(pages)
+    page.set_viewport_size({"width": 390, "height": 900})
     for path in (
         f"/runs/{run}?step=count&tab=data", f"/runs/{failed}?step=broken&tab=error", f"/runs/{run}?step=count&tab=code",
         "/workflows/shop?tab=code", "/workflows/shop?preset=gone",
     ):  # fmt: skip
         page.goto(served.url + path)
-        page.wait_for_load_state("networkidle")
-        assert barriers(page) == []
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-    next(pages, None)
+        assert faults(page, 390, 1440) == []

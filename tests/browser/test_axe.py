@@ -11,15 +11,12 @@ from playwright.sync_api import Browser, expect
 from studio.app import page_routers
 from tests.browser.barriers import barriers
 from tests.browser.journeys import Journey, Site, journey_of, status
-from tests.requires import requires_tool
-
-pytestmark = requires_tool("chromium")
 
 BROKEN = 'from engine import create_workflow\n\nraise LookupError("no price list here")\n'
-NOT_PAGES = re.compile(r"ndjson|regions|\.json|/svg|\.png|download|/docs|/openapi")
+NOT_PAGES = re.compile(r"ndjson|regions|\.json|/svg|\.png|download")
 """Addresses that give no whole page."""
 
-EMPTY = ("/", "/runs", "/approvals", "/workflows/quiet", "/workflows/quiet?tab=runs", "/settings")
+EMPTY = ("/", "/runs", "/approvals", "/workflows/quiet", "/workflows/quiet?tab=runs", "/settings", "/docs")
 WORKFLOWS = (
     "/",
     "/?q=nothing+is+called+so",
@@ -44,7 +41,14 @@ RUNS = {
         "?view=journal",
         *(f"?step=looks_up&tab={tab}" for tab in ("data", "error", "code")),
     ),
-    "flaky": ("?step=calls&tab=attempts", "?step=calls&tab=logs", "?tab=events", "?tab=state"),
+    "flaky": (
+        "?step=calls&tab=attempts",
+        "?step=calls&tab=logs",
+        "?event=3",
+        "?event=3&tab=data",
+        "?tab=events",
+        "?tab=state",
+    ),
     "rounds": ("", "?step=round%5B1%5D/grow", "?view=journal"),
     "two": ("", "?view=timeline"),
     "nap": ("",),

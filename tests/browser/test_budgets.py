@@ -15,9 +15,6 @@ import pytest
 from playwright.sync_api import Browser, CDPSession, expect
 
 from tests.browser.journeys import Journey, Site, journey_of, node, run_id, status
-from tests.requires import requires_tool
-
-pytestmark = requires_tool("chromium")
 
 MOST_REQUESTS = 12
 MOST_BYTES = 150_000
@@ -36,6 +33,7 @@ PAGES = {
     "approvals": "/approvals",
     "no approvals": "/approvals?workflow=quiet",
     "settings": "/settings",
+    "addresses for programs": "/docs",
     "nothing there": "/nothing/here",
     "a run that waits": "/runs/{approve}",
     "a run that ended": "/runs/{wide}",
@@ -43,6 +41,7 @@ PAGES = {
     "timeline": "/runs/{walk}?view=timeline",
     "journal": "/runs/{walk}?view=journal",
     "events": "/runs/{long}?tab=events",
+    "an event": "/runs/{long}?event=7",
     "an error": "/runs/{fails}?tab=error",
 }
 

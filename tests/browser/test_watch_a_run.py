@@ -13,16 +13,15 @@ from typing import Any
 
 import pytest
 import uvicorn
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from engine import StepContext, create_step, create_workflow, step
 from studio.app import create_app
 from studio.hosting import Hosting
 from studio.settings import Settings
+from tests.browser.barriers import axe, overflow
 from tests.fixtures import add
 
-RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
 GATE = threading.Event()
 
 
@@ -181,20 +180,16 @@ def test_what_is_typed_into_the_question_stays_while_the_page_follows(served: Se
     expect(question).to_be_hidden()
 
 
-@pytest.mark.parametrize("width", [1440, 1024, 390])
-def test_the_pages_of_runs_fit_and_the_narrow_ones_have_no_barrier(
-    browser: Browser, served: Served, width: int
-) -> None:
+def test_the_pages_of_runs_fit_and_the_narrow_ones_have_no_barrier(page: Page, served: Served) -> None:
     asks, fails = served.start("asks"), served.start("fails")
-    context = browser.new_context(viewport={"width": width, "height": 844})
-    for page in watched(context):
-        for path in (
-            "/runs",
-            f"/runs/{asks}",
-            f"/runs/{fails}?view=journal",
-            f"/runs/{fails}?view=timeline&step=&tab=events",
-        ):
-            page.goto(served.url + path)
-            found = Axe().run(page, options=RULES).response["violations"] if width == 390 else []
-            assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], path
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    for path in (
+        "/runs",
+        f"/runs/{asks}",
+        f"/runs/{fails}?view=journal",
+        f"/runs/{fails}?view=timeline&step=&tab=events",
+    ):
+        page.goto(served.url + path)
+        for width in (1440, 1024, 390):
+            page.set_viewport_size({"width": width, "height": 844})
+            assert overflow(page) == [], width
+        assert axe(page) == []

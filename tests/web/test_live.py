@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import pytest
 from starlette.testclient import TestClient, WebSocketDenialResponse
@@ -21,6 +21,7 @@ from tests.fixtures import add, fail
 from tests.web.viewers import Viewer
 
 Flow = Workflow[Any, Any]
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -62,6 +63,15 @@ async def finished(hosting: Hosting, workflow: str, input: Any = None) -> tuple[
     run = await begin(hosting, workflow, input)
     await run.wait(50)
     return run, len([event async for event in run.events(follow=False)])
+
+
+async def soon(found: Callable[[], T | None]) -> T:
+    """What ``found`` gives, once that is something; the loop's turns are counted, not the time."""
+    for _ in range(100_000):
+        if value := found():
+            return value
+        await asyncio.sleep(0)
+    raise AssertionError("it did not happen")
 
 
 # -- one run
@@ -196,6 +206,24 @@ async def test_when_the_studio_stops_viewers_are_told_to_come_back(parts: list[M
         late = Viewer().follow(hub, run.run_id)
         assert await late.end() == 1012
         await hosting.act(run.cancel)
+
+
+async def test_what_is_made_for_viewers_who_have_left_is_made_no_further(parts: list[Moment]) -> None:
+    with Hosting([chatty(20)]) as hosting:
+        run = await hosting.engine.create_run("chatty")
+        await hosting.act(lambda: run.start_soon(None, paused=True))
+        await run.wait(10)
+        last = await hosting.engine.store.last_seq(run.run_id)
+        hub = Hub(hosting)
+        here = Viewer().follow(hub, run.run_id, last)
+        channel = await soon(lambda: hub._channels.get(run.run_id))
+        async with channel._looking:  # the next frame takes a while
+            late = Viewer().follow(hub, run.run_id, 0)
+            made = await soon(lambda: [one for one in asyncio.all_tasks() if one.get_name().startswith("catch up")])
+            await late.leave()
+            await here.leave()
+            await asyncio.wait(made, timeout=5)
+    assert [task.cancelled() for task in made] == [True]
 
 
 async def test_a_run_that_is_deleted_ends_its_viewers(sqlite_url: str, parts: list[Moment]) -> None:

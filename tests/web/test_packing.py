@@ -18,8 +18,9 @@ def answer(html: str, accepted: str | None) -> HTMLResponse:
     return packed(Request({"type": "http", "headers": headers}), HTMLResponse(html, 422))
 
 
-def test_a_long_page_is_compressed_and_says_so() -> None:
-    made = answer(LONG, "br, gzip")
+@pytest.mark.parametrize("accepted", ["br, gzip", "gzip;q=0.5", "gzip;q=1.0, br;q=0"])
+def test_a_long_page_is_compressed_and_says_so(accepted: str) -> None:
+    made = answer(LONG, accepted)
     assert gzip.decompress(bytes(made.body)).decode() == LONG
     assert (made.status_code, made.headers["content-encoding"], made.headers["vary"]) == (
         422,
@@ -29,7 +30,17 @@ def test_a_long_page_is_compressed_and_says_so() -> None:
     assert int(made.headers["content-length"]) == len(made.body) < len(LONG) / 10
 
 
-@pytest.mark.parametrize(("html", "accepted"), [(LONG, None), (LONG, "br"), ("x" * (LEAST - 1), "gzip")])
+@pytest.mark.parametrize(
+    ("html", "accepted"),
+    [
+        (LONG, None),
+        (LONG, "br"),
+        ("x" * (LEAST - 1), "gzip"),
+        (LONG, "gzip;q=0"),
+        (LONG, "br, gzip ; q=0.000, *"),
+        (LONG, "gzip; q=0, br"),
+    ],
+)
 def test_what_is_short_or_not_taken_stays_as_it_is(html: str, accepted: str | None) -> None:
     made = answer(html, accepted)
     assert (bytes(made.body).decode(), made.headers["content-length"]) == (html, str(len(html)))

@@ -131,6 +131,26 @@ def test_a_breakpoint_may_have_a_condition_and_a_round() -> None:
         assert "(breakpoint)" in stop
 
 
+def test_a_step_may_have_breakpoints_in_several_rounds_and_each_is_taken_away_for_itself() -> None:
+    with studio(EACH) as at:
+        run = at.start("each", [{"n": 1}, {"n": 2}, {"n": 3}], paused=True)
+        for number in (0, 2):
+            at.press(run, "breakpoints", at=f"item[{number}]", when="before", round="1")
+        at.press(run, "breakpoints", at="item[2]", when="before", round="1", **{"if": "n > 1"})
+        assert points(at, run) == (Breakpoint("item", iteration=0), Breakpoint("item", iteration=2, condition="n > 1"))
+        html = at.page(f"/runs/{run}")
+        assert listed(html) == ["before item in round 0", "before item in round 2, if n &gt; 1"]
+        assert re.findall(r'name="in" value="(\d*)"', html) == ["0", "2"]
+        at.press(run, "breakpoints", do="remove", at="item", when="before", **{"in": "2"})
+        assert points(at, run) == (Breakpoint("item", iteration=0),)
+        at.press(run, "breakpoints", do="remove", at="item", when="before", **{"in": ""})  # there is none of that kind
+        assert points(at, run) == (Breakpoint("item", iteration=0),)
+        at.press(run, "breakpoints", at="item[1]", when="before")  # in every round, so it takes the place of the other
+        assert points(at, run) == (Breakpoint("item"),)
+        at.press(run, "breakpoints", do="remove", at="item[1]", when="before")
+        assert points(at, run) == ()
+
+
 def test_a_breakpoint_is_durable(tmp_path: Any) -> None:
     url = f"sqlite:///{tmp_path}/runs.db"
 
@@ -172,8 +192,9 @@ def test_with_a_script_a_button_brings_the_changed_parts_and_the_address(verb: s
         answer = at.client.post(f"/runs/{run}/{verb}", data=data, headers=headers)
         assert answer.status_code == 200
         assert re.findall(r'hx-target="#([\w-]+)"', answer.text) == [
-            "run-status", "run-facts", "run-actions", "run-banner", "run-breaks", "timeline", "timeline-total",
-            "run-outline", "run-problem", "inspector", "run-question", "run-views", "inspector-tabs", "follow",
+            "run-status", "run-facts", "run-actions", "run-banner", "run-breaks", "run-events", "timeline",
+            "timeline-total", "run-outline", "run-problem", "inspector", "run-question", "run-views",
+            "inspector-tabs", "follow",
         ]  # fmt: skip
         stays = verb == "breakpoints"
         where = f"/runs/{run}?view=graph" + ("&step=third&tab=data" if stays else "")

@@ -71,4 +71,9 @@ def test_a_run_that_has_not_recorded_its_definition_says_so_plainly(left: tuple[
         assert answer.status_code == 200
         assert "No picture of this run" in answer.text
         assert "step.started" in answer.text[answer.text.index('id="events-table"') :]
-        assert at.get(f"/runs/{run}/events.ndjson").text.count("step.succeeded") == answer.text.count("step.succeeded")
+        chosen = at.get(f"/runs/{run}?event=2").text
+        assert re.findall(r'<tr aria-current="true"><td class="num"><a[^>]*>(\d+)<', chosen) == ["2"]
+        assert 'id="event" aria-label="Event 2"' in chosen
+        assert f'href="/runs/{run}?view=graph&amp;event=3&amp;tab=events#event"' in chosen
+        succeeded = at.get(f"/runs/{run}/events.ndjson").text.count("step.succeeded")
+        assert succeeded == answer.text.count('<td class="tight mono">step.succeeded')

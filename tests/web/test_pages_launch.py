@@ -33,6 +33,7 @@ async def use(sealed: Sealed) -> int:
 
 
 SHOP = create_workflow(id="shop", input_schema=Order).then(pack).then(add("tie"))
+FREE = create_workflow(id="free").then(add("first"))
 SEALED = create_workflow(id="sealed", input_schema=Sealed).then(use)
 TYPED = {"_mode": "form", "$.item": "a <kettle>", "$.n": "2"}
 
@@ -76,6 +77,22 @@ def test_a_run_stops_at_the_chosen_breakpoints() -> None:
         assert "Stopped before" in at.page(f"/runs/{run}")
 
 
+def test_a_run_may_stop_after_a_step_too() -> None:
+    with studio(SHOP) as at:
+        html = sent(at, "/workflows/shop?step=pack", {**TYPED, "_break": "tie", "_break_add": "after:pack"}).text
+        assert stops(html) == ["tie", "after:pack"]
+        assert dots(html) == ["pack", "tie"]
+        assert pressed(html) == [("_break_add", "pack", "false")]
+        buttons = re.findall(r'name="(_break_\w+)" value="([^"]+)" [^>]*aria-pressed="(\w+)"', html)
+        assert buttons == [("_break_add", "pack", "false"), ("_break_remove", "after:pack", "true")]
+        assert 'formaction="/workflows/shop?step=tie&amp;_break=tie&amp;_break=after%3Apack"' in html
+        answer = sent(at, "/workflows/shop/runs", {**TYPED, "_break": ["after:pack", "after:nowhere"]})
+        run = answer.headers["location"].removeprefix("/runs/")
+        assert at.rest(run).status == "paused"
+        assert at.read(run, Run.breakpoints) == (Breakpoint("pack", "after"),)
+        assert "Stopped after" in at.page(f"/runs/{run}")
+
+
 def test_breakpoints_and_what_was_typed_survive_another_step_another_tab_and_a_refused_input() -> None:
     with studio(SHOP) as at:
         data = {**TYPED, "_break": "tie", "_paused": "1"}
@@ -94,17 +111,20 @@ def test_without_a_script_steps_and_tabs_send_the_form() -> None:
     with studio(SHOP) as at:
         html = at.page("/workflows/shop?_break=tie")
         plain = "".join(re.findall(r"<noscript>(.*?)</noscript>", html, re.DOTALL))
-        where = [found.replace("&amp;", "&") for found in re.findall(r'form="launch" formaction="([^"]+)"', plain)]
+        steps = html[html.index('aria-label="Steps">') :].partition("</nav>")[0]
+        sends = re.compile(r'<button type="submit" form="launch"[^>]* formaction="([^"]+)" formnovalidate')
+        where = [found.replace("&amp;", "&") for found in sends.findall(plain)]
         assert where[:3] == [f"/workflows/shop?tab={tab}&_break=tie" for tab in ("graph", "runs", "code")]
-        assert where[-2:] == [f"/workflows/shop?step={place}&_break=tie" for place in ("pack", "tie")]
-        assert plain.count("formnovalidate") == len(where)
+        where = [found.replace("&amp;", "&") for found in sends.findall(steps)]
+        assert where == [f"/workflows/shop?step={place}&_break=tie" for place in ("pack", "tie")]
+        assert html.count('data-place="pack"') == 2  # in the picture, and in one list
 
 
 def test_breakpoints_are_in_the_address_and_what_is_no_step_is_left_out() -> None:
     with studio(SHOP) as at:
         html = at.page("/workflows/shop?step=pack&_break=tie&_break=nowhere&_break=tie")
         assert (stops(html), dots(html)) == (["tie"], ["tie"])
-        assert 'href="/workflows/shop?step=tie&amp;_break=tie"' in html
+        assert 'formaction="/workflows/shop?step=tie&amp;_break=tie"' in html
         answer = sent(at, "/workflows/shop?step=pack", {**TYPED, "_break_add": "pack"})
         assert answer.headers["hx-replace-url"] == "/workflows/shop?tab=graph&step=pack&_break=pack"
 
@@ -129,6 +149,22 @@ def test_secrets_of_another_run_are_asked_for_anew() -> None:
         html = at.page(f"/workflows/sealed?from={run}")
         assert ("open-sesame" in html, "Secrets are asked for anew." in html) == (False, True)
         assert 'name="$.n" value="7"' in html
+
+
+def test_what_is_secret_in_an_input_without_fields_is_left_out_and_said() -> None:
+    with studio(FREE, SEALED) as at:
+        run = at.start(
+            "free", {"n": 7, "login": {"user": "me", "password": "open-sesame"}, "tokens": [{"api_key": "k"}]}
+        )
+        html = at.page(f"/workflows/free?from={run}")
+        assert "open-sesame" not in html
+        assert "Left out, because it is secret: <code>login.password, tokens.0.api_key</code>." in html
+        run = at.start("sealed", {"n": 7, "key": "open-sesame"})
+        assert "Left out" not in at.page(f"/workflows/sealed?from={run}")  # there is a field that asks for it
+        run = at.start("free", {"logins": [{"password": "x"}] * 9})
+        assert "logins.5.password and 3 more</code>." in at.page(f"/workflows/free?from={run}")
+        run = at.start("free", {"n": 7})
+        assert "Left out" not in at.page(f"/workflows/free?from={run}")
 
 
 def test_past_inputs_are_listed_once_each_the_newest_first() -> None:

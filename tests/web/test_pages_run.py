@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import threading
 from contextlib import suppress
@@ -295,27 +294,6 @@ def test_logs_of_a_step_are_shown() -> None:
         assert "warning" in html
 
 
-def test_events_come_in_windows_and_as_a_file() -> None:
-    items = [{"n": number} for number in range(150)]
-    with studio(EACH) as at:
-        run = at.start("each", items)
-        html = at.page(f"/runs/{run}?step=&tab=events")
-        total = len(at.client.get(f"/runs/{run}/events.ndjson").text.splitlines())
-        assert seqs(html) == list(range(total, total - 200, -1))
-        older = re.search(r'href="([^"]*before=\d+[^"]*)"[^>]*><svg.*?<span>Older', html)
-        assert older
-        html = at.page(older[1].replace("&amp;", "&"))
-        assert seqs(html) == list(range(total - 200, 0, -1))
-        found = at.client.get(f"/runs/{run}/events.ndjson")
-        assert found.headers["content-type"].startswith("application/x-ndjson")
-        assert [json.loads(text)["seq"] for text in found.text.splitlines()] == list(range(1, total + 1))
-
-
-def seqs(html: str) -> list[int]:
-    table = html[html.index('id="events-table"') :].partition("</table>")[0]
-    return [int(number) for number in re.findall(r'<td class="num">(\d+)</td>', table)]
-
-
 def test_regions_leave_out_what_the_viewer_has_already() -> None:
     with studio(ASKS) as at:
         run = at.start("asks", {"n": 1})
@@ -324,8 +302,8 @@ def test_regions_leave_out_what_the_viewer_has_already() -> None:
         assert found
         again = at.page(found[1].replace("&amp;", "&"))
         assert re.findall(r'hx-target="#([\w-]+)"', again) == [
-            "run-status", "run-facts", "run-actions", "run-banner", "run-breaks", "timeline", "timeline-total",
-            "run-outline", "run-views", "inspector-tabs", "follow",
+            "run-status", "run-facts", "run-actions", "run-banner", "run-breaks", "run-events", "timeline",
+            "timeline-total", "run-outline", "run-views", "inspector-tabs", "follow",
         ]  # fmt: skip
         fresh = at.page(f"/runs/{run}/regions")
         assert {"inspector", "run-question"} <= set(re.findall(r'hx-target="#([\w-]+)"', fresh))

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -163,9 +164,9 @@ def test_every_tab_has_an_address(client: TestClient, tab: str, has: str) -> Non
 def test_a_selected_step_is_in_the_address_and_shows_its_code(client: TestClient) -> None:
     page = client.get("/workflows/shop?step=pack").text
     assert 'data-selected="pack"' in page
-    assert re.search(r'<a data-place="pack" href="/workflows/shop\?step=pack"[^>]* aria-current="true">', page)
+    assert re.search(r'data-place="pack" formaction="/workflows/shop\?step=pack"[^>]* aria-current="true">', page)
     assert "Pack &lt; it &gt; up." in page
-    assert '<span class="text">Pack &lt; it &gt; up.</span></a>' in page  # in the list of steps
+    assert '<span class="text">Pack &lt; it &gt; up.</span></button>' in page  # in the list of steps
     assert client.get("/workflows/shop/runs").headers["location"] == "/workflows/shop?tab=runs"
     assert client.get("/workflows/shop?step=nothing<b>").status_code == 200
 
@@ -292,3 +293,14 @@ def test_a_line_to_copy_works_where_the_studio_was_started(hosting: Hosting) -> 
         assert "studio check --target 'my flows.py'<" in unescape(client.get("/?q=none").text)
     with TestClient(create_app(hosting), base_url=HOME) as client:
         assert '<code tabindex="0">studio run shop</code>' in client.get("/workflows/shop?tab=runs").text
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"), [(".", "my_flows"), ("./", "my_flows"), ("flows.py", "flows.py"), ("/", "/")]
+)
+def test_what_is_served_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, shown: str) -> None:
+    (tmp_path / "my_flows").mkdir()
+    monkeypatch.chdir(tmp_path / "my_flows")
+    with Hosting([]) as hosting:
+        html = TestClient(create_app(hosting, Settings(target=target)), base_url=HOME).get("/").text
+    assert re.findall(r'<span class="source"><bdi dir="ltr">([^<]*)</bdi>', html) == [shown]

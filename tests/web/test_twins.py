@@ -66,7 +66,7 @@ def test_every_page_has_a_twin_and_says_where() -> None:
     twins = {path for path in paths if path.endswith(".json")}
     assert twins == {
         "/index.json", "/workflows.json", "/workflows/{id}.json", "/runs.json", "/runs/{run_id}.json",
-        "/approvals.json", "/approvals/{token}.json", "/settings.json",
+        "/approvals.json", "/approvals/{token}.json", "/settings.json", "/openapi.json",
     }  # fmt: skip
 
 
@@ -142,7 +142,9 @@ def test_questions_and_one_of_them(client: TestClient, hosting: Hosting) -> None
 
 def test_secrets_are_hidden_as_on_the_page(client: TestClient, hosting: Hosting) -> None:
     run = launch(hosting, "asks")
-    for path in ("/approvals.json", f"/runs/{run.run_id}.json", f"/runs/{run.run_id}.json?step=ask"):
+    here = f"/runs/{run.run_id}"
+    (asked,) = (one["seq"] for one in data_of(client, f"{here}.json")["events"] if one["type"] == "step.suspended")
+    for path in ("/approvals.json", *(f"{here}{rest}" for rest in (".json", ".json?step=ask", f"?event={asked}"))):
         said = client.get(path).text
         assert "[redacted]" in said
         assert "abc-123-very-secret" not in said
