@@ -180,7 +180,7 @@ PARAMETERS: Mapping[str, str] = {
     "step": "The chosen step, by path or place; empty is the run.",
     "tab": "What is shown of it: data, attempts, logs, error, code, events or state.",
     "before": "Events before the one with this number.",
-    "event": "The chosen event, by its number; its step is the chosen one.",
+    "event": "The chosen event, by its number or `last`; its step is the chosen one.",
     "type": "Only events of this type; several are said several times.",
     "path": "Only events of the step at this path, and of what is inside it.",
     "find": "Only events with this in their type, path or data.",

@@ -47,7 +47,8 @@ export async function choose(href, isNew = true) {
   const html = await answer.text();
   if (mine !== latest) return;
   if (!answer.ok) throw new Error(`answered with ${answer.status}`);
-  if (isNew && url.href !== location.href) history.pushState(null, "", url.href);
+  const shown = new URL(answer.headers.get("HX-Replace-Url") ?? url, url).href; // the last event has its number then
+  if (isNew && shown !== location.href) history.pushState(null, "", shown);
   const before = document.getElementById("inspector")?.dataset.of;
   begun = addressed();
   goTo("");

@@ -66,6 +66,10 @@ async def show_run(
 ) -> Response:
     """The debugger of a run."""
     try:
+        if asked.event == "last" and not request.url.path.endswith(".json"):
+            place = regions(await look(hosting, run_id, asked), asked)["place"]
+            if place.event is not None:  # from now on the address says the same, whatever comes
+                return RedirectResponse(place.event_href(place.event), 303)
         return await run_page(request, hosting, run_id, asked)
     except WorkflowMissing as error:
         return await _lost_page(request, hosting, run_id, asked, str(error))
@@ -157,6 +161,8 @@ async def show_regions(
     if (found.question.token if found.question else "") != question:
         names.append("run_question")
     answer = HTMLResponse(updates(rendering, [*names, *VIEWER, "follow"], made))
+    if asked.event == "last" and found.table.chosen:
+        answer.headers["HX-Replace-Url"] = made["place"].href()
     cost = time.perf_counter() - began
     if stamp and cost > DEAR:  # the page asks again when it has this: a long run leaves the server its time for others
         await asyncio.sleep(min(PATIENCE, 3 * cost))
@@ -235,7 +241,7 @@ async def answered(
             there.tab or "",
             None,
             there.opened,
-            there.event,
+            None if there.event == "last" else there.event,
             filter=there.filter,
             frozen=there.frozen,
         )

@@ -17,7 +17,7 @@ from studio.views import events as events_view
 from studio.views import run as run_view
 from studio.views.approvals import question_view
 from studio.views.breakpoints import break_views, stop_of
-from studio.views.events import ALL, EventTable, Filter
+from studio.views.events import ALL, EventNumber, EventTable, Filter
 from studio.views.graph import Opening, asked_open, outline, picture
 from studio.views.journal import journal
 from studio.views.run import Place
@@ -45,7 +45,7 @@ class Asked:
     tab: str | None = None
     before: int | None = None
     opened: frozenset[str] = frozenset()
-    event: int | None = None
+    event: EventNumber | None = None
     filter: Filter = ALL
     frozen: int | None = None
 
@@ -79,7 +79,7 @@ def asked_of(
     tab: str | None = None,
     before: Annotated[int | None, Query(ge=1)] = None,
     opened: Annotated[list[str] | None, Query(alias="open")] = None,
-    event: Annotated[int | None, Query(ge=1)] = None,
+    event: EventNumber | None = None,
     frozen: Annotated[int | None, Query(ge=1)] = None,
     filter: Annotated[Filter, Depends(filter_of)],
 ) -> Asked:

@@ -7,10 +7,14 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from engine import Event, Run
 from studio.log_lines import escaped_json
+
+EventNumber = Annotated[int, Field(ge=1)] | Literal["last"]
 
 WINDOW = 200
 """Events that are shown at once."""
@@ -92,8 +96,8 @@ class EventTable:
     chosen: Event | None = None
     """The event that is looked at."""
 
-    previous: int | None = None
-    """The listed event before the chosen one; the last one if none is chosen (with a filter: the last one here)."""
+    previous: EventNumber | None = None
+    """The listed event before the chosen one; the last one if none is chosen: its address stays while events come."""
 
     next: int | None = None
     """The listed event after the chosen one; the first one if none is chosen (with a filter: the first one here)."""
@@ -146,7 +150,7 @@ async def table(
     recent: list[Event],
     *,
     before: int | None = None,
-    event: int | None = None,
+    event: EventNumber | None = None,
     filter: Filter = ALL,
     frozen: int | None = None,
     counted: bool = False,
@@ -157,7 +161,8 @@ async def table(
     """
     total = recent[-1].seq if recent else 0
     last = total if frozen is None else min(frozen, total)
-    before = before if event is None else holding(event, last)
+    if event is not None:
+        before = None if event == "last" else holding(event, last)
     end = last + 1 if before is None else min(before, last + 1)
     if end == total + 1 and not filter.is_narrow:
         events, searched = recent, recent[0].seq if recent else 1
@@ -168,14 +173,14 @@ async def table(
         total,
         older=searched if searched > 1 else None,
         newer=None if end > last else await _newer(run, filter, end, last),
-        chosen=next((one for one in events if one.seq == event), None),
+        chosen=_chosen(events, event),
         filter=filter,
         searched=searched,
     )
     path, since = filter.path or None, max(0, last - FAR)
     return replace(
         made,
-        previous=await _previous(run, made, last),
+        previous=await _previous(run, made),
         next=await _next(run, made, last),
         counts=await run.count_events(path=path, after=since, before=last + 1) if counted else {},
         came=0 if frozen is None else len(await _first(run, filter, last, total, WINDOW)),
@@ -233,12 +238,20 @@ async def _newer(run: Run, filter: Filter, end: int, last: int) -> int | None:
     return min(far, last + 1) if found or far <= last else None
 
 
-async def _previous(run: Run, table: EventTable, last: int) -> int | None:
-    at = last + 1 if table.chosen is None else table.chosen.seq
+def _chosen(events: list[Event], event: EventNumber | None) -> Event | None:
+    if event == "last":
+        return events[-1] if events else None
+    return next((one for one in events if one.seq == event), None)
+
+
+async def _previous(run: Run, table: EventTable) -> EventNumber | None:
+    if table.chosen is None:
+        return "last" if table.events else None
+    at = table.chosen.seq
     if not table.filter.is_narrow:
         return at - 1 or None
     events = [event for event in table.events if event.seq < at]
-    if not events and table.chosen and table.older:
+    if not events and table.older:
         events, _ = await _before(run, table.filter, at)
     return events[-1].seq if events else None
 

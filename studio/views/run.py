@@ -13,7 +13,7 @@ from engine import Event, RunResult, StepRecord, Workflow
 from engine.graph import rank
 from studio.live import place_of
 from studio.views.breakpoints import Breaks, round_of
-from studio.views.events import ALL, Filter
+from studio.views.events import ALL, EventNumber, Filter
 from studio.views.faults import Code, Fault, code, fault
 from studio.views.graph import with_open
 from studio.views.run_head import ENDED, edit_href, fork_href
@@ -73,7 +73,7 @@ class Place:
             query["before"] = self.before
         return query
 
-    def event_href(self, event: int) -> str:
+    def event_href(self, event: EventNumber) -> str:
         """The address of an event. Where none was chosen, its table is shown; a tab that says more of it stays."""
         stays = self.tab in KEPT or (self.event is not None and self.tab == "data")
         return self.href(event=event, tab=self.tab if stays else "events") + "#event"

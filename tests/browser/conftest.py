@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
+from studio.hosting import Hosting
+from tests.browser.hosted import Served, served_by, watched
 from tests.browser.journeys import Journey, Site
 from tests.chromium import chromium
 
@@ -32,3 +34,16 @@ def journey(browser: Browser, site: Site) -> Iterator[Journey]:
     made = Journey(browser, site)
     yield made
     made.end()
+
+
+@pytest.fixture(scope="module")
+def served(request: pytest.FixtureRequest) -> Iterator[Served]:
+    """A studio that serves the ``WORKFLOWS`` of the test's module."""
+    with Hosting(request.module.WORKFLOWS) as hosting, served_by(hosting) as made:
+        yield made
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page that may complain of nothing."""
+    yield from watched(browser.new_context(viewport={"width": 1440, "height": 900}))

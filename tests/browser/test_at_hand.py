@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from engine import StepContext, create_workflow, step
-from studio.hosting import Hosting
 from tests.browser.barriers import faults
+from tests.browser.hosted import Served
 from tests.browser.test_debugging import Order
-from tests.browser.test_watch_a_run import Served, served_by, watched
 from tests.fixtures import add
 
 LONG = "/srv/a-rather-long-folder/of-workflows/of-some-team/flows.py"
@@ -40,17 +37,6 @@ WORKFLOWS = (
     create_workflow(id="shop", input_schema=Order).then(pack),
     create_workflow(id="fails").then(add("first")).then(broken),
 )
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    with Hosting(WORKFLOWS) as hosting, served_by(hosting) as served:
-        yield served
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    yield from watched(browser.new_context(viewport={"width": 1440, "height": 900}))
 
 
 def start(served: Served) -> str:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import Iterator
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from engine import create_workflow
-from studio.hosting import Hosting
 from tests.browser.barriers import faults
-from tests.browser.test_watch_a_run import Served, served_by, watched
+from tests.browser.hosted import Served, watched
 from tests.fixtures import add, fail
 
 INNER = create_workflow(id="inner").then(add("deep")).then(add("deeper"))
@@ -22,17 +19,6 @@ WORKFLOWS = (
     create_workflow(id="breaks").then(add("first")).then(fail("broken")).then(add("last")),
 )
 SHOWN = "() => document.querySelector('svg.workflow').getAttribute('viewBox')"
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    with Hosting(WORKFLOWS) as hosting, served_by(hosting) as served:
-        yield served
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    yield from watched(browser.new_context(viewport={"width": 1440, "height": 900}))
 
 
 def stepped(served: Served, run_id: str) -> None:

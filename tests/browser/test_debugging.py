@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from engine import create_workflow, step
 from studio.hosting import Hosting
 from tests.browser.barriers import faults
-from tests.browser.test_watch_a_run import Served, served_by, watched
+from tests.browser.hosted import Served, served_by, watched
 from tests.fixtures import add
 
 GATE = threading.Event()
@@ -40,17 +40,6 @@ WORKFLOWS = (
     create_workflow(id="stubborn").then(stubborn),
     create_workflow(id="shop", input_schema=Order).then(pack).then(add("tie")),
 )
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    with Hosting(WORKFLOWS) as hosting, served_by(hosting) as served:
-        yield served
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    yield from watched(browser.new_context(viewport={"width": 1440, "height": 900}))
 
 
 @pytest.fixture

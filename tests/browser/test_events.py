@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from studio.hosting import Hosting
 from tests.browser.barriers import barriers
+from tests.browser.hosted import Served, watched
 from tests.browser.journeys import Journey
-from tests.browser.test_choosing import WORKFLOWS, chosen, opened, stepped
-from tests.browser.test_watch_a_run import Served, served_by, watched
+from tests.browser.test_choosing import WORKFLOWS, chosen, opened, stepped  # noqa: F401 - WORKFLOWS are served
 
 THIRD = """([key, more]) => document.activeElement.dispatchEvent(
     new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true, ...more }))"""
@@ -20,17 +18,6 @@ SEEN = """(one) => {
     const box = one.getBoundingClientRect();
     return one.contains(document.elementFromPoint(box.left + 20, box.top + 10));
 }"""
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    with Hosting(WORKFLOWS) as hosting, served_by(hosting) as served:
-        yield served
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    yield from watched(browser.new_context(viewport={"width": 1440, "height": 900}))
 
 
 def is_at(page: Page, event: int, step: str) -> None:

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from studio.hosting import Hosting
 from tests.browser.barriers import barriers, overflow
+from tests.browser.hosted import Served
 from tests.browser.journeys import Journey
-from tests.browser.test_choosing import WORKFLOWS, opened, stepped
-from tests.browser.test_watch_a_run import Served, served_by, watched
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    with Hosting(WORKFLOWS) as hosting, served_by(hosting) as served:
-        yield served
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    yield from watched(browser.new_context(viewport={"width": 1440, "height": 900}))
+from tests.browser.test_choosing import WORKFLOWS, opened, stepped  # noqa: F401 - WORKFLOWS are served
 
 
 def rows(page: Page) -> list[str]:

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from engine import create_step, create_workflow
 from studio.hosting import Hosting
 from tests.browser.barriers import barriers
-from tests.browser.test_watch_a_run import Served, served_by, watched
+from tests.browser.hosted import Served, served_by, watched
 from tests.fixtures import add
 
 GATES = {name: threading.Event() for name in ("build", "send", "check_7")}

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from engine import create_workflow
-from studio.hosting import Hosting
-from tests.browser.test_watch_a_run import Served, served_by, watched
+from tests.browser.hosted import Served
 from tests.fixtures import add
 from tests.web.waiting import until
 
@@ -28,17 +25,6 @@ WORKFLOWS = (
     create_workflow(id="walk").then(add("a")).then(add("b")).then(add("c")).then(add("d")),
     long(),
 )
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    with Hosting(WORKFLOWS) as hosting, served_by(hosting) as served:
-        yield served
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    yield from watched(browser.new_context(viewport={"width": 1440, "height": 900}))
 
 
 def ready(page: Page, address: str) -> None:

@@ -89,10 +89,10 @@ def test_nothing_that_fits_is_said_with_a_way_out() -> None:
         assert seqs(at.page(links(html)["Show all events"]))[-1] == 1
 
 
-def beside(html: str) -> list[int | None]:
+def beside(html: str) -> list[int | str | None]:
     bar = html.partition('id="run-events"')[2]
-    found = [re.search(rf'event=(\d+)[^>]*data-key="\{key}"', bar) for key in "[]"]
-    return [int(one[1]) if one else None for one in found]
+    found = [re.search(rf'event=(\d+|last)[^>]*data-key="\{key}"', bar) for key in "[]"]
+    return [one and (one[1] if one[1] == "last" else int(one[1])) for one in found]
 
 
 def test_previous_and_next_go_through_what_is_listed() -> None:
@@ -100,7 +100,9 @@ def test_previous_and_next_go_through_what_is_listed() -> None:
     with studio(TWO, EACH) as at:
         run = at.start("two", {"n": 1})
         begun = [one["seq"] for one in at.client.get(f"/runs/{run}.json?type=step.started").json()["events"]]
-        assert beside(at.page(f"/runs/{run}?type=step.started&step=")) == [begun[-1], begun[0]]
+        assert beside(at.page(f"/runs/{run}?type=step.started&step=")) == ["last", begun[0]]
+        answer = at.client.get(f"/runs/{run}?type=step.started&event=last", follow_redirects=False)
+        assert f"event={begun[1]}&" in answer.headers["location"]
         assert beside(at.page(f"/runs/{run}?type=step.started&event={begun[0]}")) == [None, begun[1]]
         assert beside(at.page(f"/runs/{run}?type=step.started&event={begun[1]}")) == [begun[0], None]
         run = at.start("each", [{"n": number} for number in range(120)])

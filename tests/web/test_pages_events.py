@@ -40,12 +40,12 @@ def chosen(html: str) -> dict[str, object]:
     detail = html.partition('<section class="event stack"')[2].partition("</section>")[0]
     step = re.search(r'id="inspector" data-of="([^"]*)"', html)
     bar = html.partition('id="run-events"')[2]
-    beside = {key: re.search(rf'event=(\d+)[^>]*data-key="\{key}"', bar) for key in "[]"}
+    beside = {key: re.search(rf'event=(\d+|last)[^>]*data-key="\{key}"', bar) for key in "[]"}
     return {
         "row": int(row[1]) if row else None,
         "step": step and step[1],
         "words": re.findall(r'<span class="(?:text|number)">([^<]*)</span>', detail),
-        "beside": tuple(int(found[1]) if found else None for found in beside.values()),
+        "beside": tuple(found and (found[1] if found[1] == "last" else int(found[1])) for found in beside.values()),
     }
 
 
@@ -65,7 +65,7 @@ def test_an_event_is_chosen_by_its_number_with_its_step_and_its_data() -> None:
             "row": last, "step": "", "words": [], "beside": (last - 1, None)
         }  # fmt: skip
         assert chosen(at.page(f"/runs/{run}?step=first")) == {
-            "row": None, "step": "first", "words": [], "beside": (last, 1)
+            "row": None, "step": "first", "words": [], "beside": ("last", 1)
         }  # fmt: skip
         for nothing in (last + 1, 10**30):
             assert chosen(at.page(f"/runs/{run}?event={nothing}&step=first")) == chosen(
@@ -73,6 +73,9 @@ def test_an_event_is_chosen_by_its_number_with_its_step_and_its_data() -> None:
             )
         assert at.client.get(f"/runs/{run}.json?event={done}").json()["event"]["data"] == {"output": {"n": 3}}
         at.page(f"/runs/{run}?event=0", 400)
+        answer = at.client.get(f"/runs/{run}?event=last&view=journal", follow_redirects=False)  # then it is one event
+        assert answer.headers["location"] == f"/runs/{run}?view=journal&event={last}&tab=events#event"
+        assert at.client.get(f"/runs/{run}.json?event=last&type=run.created").json()["event"]["seq"] == 1
 
 
 def test_the_event_stays_in_other_tabs_and_views_and_the_tab_with_other_events() -> None:
