@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.json_schema import referred
+
 Node = dict[str, Any]
 _LISTED = 6
 _SHORT = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
@@ -165,7 +167,7 @@ def _choices(schema: object, document: Node) -> list[Node] | None:
         if not isinstance(schema, dict):
             return None
         if "$ref" in schema:
-            schema = _resolve(schema["$ref"], document)
+            schema = referred(document, str(schema["$ref"]))
         elif len(schema.get("allOf", ())) == 1 and "type" not in schema and "properties" not in schema:
             schema = schema["allOf"][0]
         else:
@@ -179,13 +181,6 @@ def _choices(schema: object, document: Node) -> list[Node] | None:
     if isinstance(schema.get("type"), list):
         return [{**schema, "type": kind} for kind in schema["type"]]
     return [schema] if _kind(schema) or _values(schema) else None
-
-
-def _resolve(ref: object, document: Node) -> object:
-    found: Any = document
-    for part in str(ref).split("/")[1:]:
-        found = found.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(found, dict) else None
-    return found
 
 
 def _kind(schema: Node) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.core_schema import Holes
 from engine.errors import DataFault
+from engine.json_schema import referred
 
 Pointer = str
 
@@ -100,7 +101,7 @@ def _secret_places(
     same = [part for key in ("anyOf", "oneOf", "allOf") for part in schema.get(key, ())]
     ref = schema.get("$ref")
     if ref is not None and ref not in seen:
-        same.append(_referred(root, str(ref)))
+        same.append(referred(root, str(ref)))
     for part in same:
         yield from _secret_places(value, part, root, seen | {ref})
     for key, item, part in _parts_of(value, schema):
@@ -115,13 +116,6 @@ def _parts_of(value: object, schema: Mapping[str, Any]) -> Iterator[tuple[object
     elif isinstance(value, list):
         first, others = schema.get("prefixItems", ()), schema.get("items")
         yield from ((at, item, first[at] if at < len(first) else others) for at, item in enumerate(value))
-
-
-def _referred(root: Mapping[str, Any], ref: str) -> object:
-    found: Any = root
-    for part in _parts(ref):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found
 
 
 def with_holes(value: object, pointers: Sequence[Pointer]) -> object:

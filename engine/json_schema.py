@@ -9,7 +9,7 @@ about validity.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic_core import CoreSchema, PydanticCustomError, SchemaValidator, ValidationError, core_schema
@@ -41,6 +41,14 @@ _LIMITS = {
 }
 
 Node = dict[str, Any]
+
+
+def referred(document: object, ref: str) -> Any:
+    """What a reference like ``#/$defs/Order`` leads to in its document; ``None`` if nothing is there."""
+    found: Any = document
+    for part in ref.split("/")[1:]:
+        found = found.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(found, Mapping) else None
+    return found
 
 
 def compile_json_schema(document: Node) -> SchemaValidator:
@@ -113,12 +121,9 @@ class _Compiler:
         return core_schema.definition_reference_schema(ref)
 
     def resolve(self, ref: str, where: str) -> object:
-        found: Any = self.document
-        for part in ref.split("/")[1:]:
-            name = part.replace("~1", "/").replace("~0", "~")
-            if not isinstance(found, dict) or name not in found:
-                raise SchemaError(f"JSON Schema at {where}: nothing is at {ref!r}")
-            found = found[name]
+        found = referred(self.document, ref)
+        if found is None:
+            raise SchemaError(f"JSON Schema at {where}: nothing is at {ref!r}")
         return found
 
     def types(self, node: Node, where: str) -> list[CoreSchema]:

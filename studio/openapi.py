@@ -108,7 +108,11 @@ def _first(path: str) -> str:
 def _parameter(path: str, said: Mapping[str, Any]) -> dict[str, Any]:
     """A part of an address: its type, what it says, and what stands for it in examples."""
     name = said["name"]
-    kinds = [one for one in said["schema"].get("anyOf", [said["schema"]]) if one.get("type") != "null"]
+    kinds = [
+        {key: value for key, value in one.items() if key != "title"}
+        for one in said["schema"].get("anyOf", [said["schema"]])
+        if one.get("type") != "null"
+    ]
     socket = SOCKETS[path].query if path in SOCKETS else {}
     text = socket.get(name) or PARAMETERS.get(f"{_first(path)}/{name}") or PARAMETERS.get(name, "")
     example = STANDS_FOR.get(name) if said["in"] == "path" else EXAMPLES.get(path, {}).get(name)
@@ -117,7 +121,7 @@ def _parameter(path: str, said: Mapping[str, Any]) -> dict[str, Any]:
         "in": said["in"],
         "required": said["required"],
         "description": text,
-        "schema": {key: value for key, value in kinds[0].items() if key != "title"},
+        "schema": kinds[0] if len(kinds) == 1 else {"anyOf": kinds},
         **({"example": example} if example else {}),
     }
 
